@@ -1,0 +1,1 @@
+//! The builder: from a repository to a published deployment, in one run.

@@ -1,0 +1,26 @@
+//! The domain: ids, keys, manifests, events and states. No I/O and no async: what is in here can be
+//! called from anywhere, and time and randomness are arguments.
+
+pub mod content_type;
+pub mod event;
+pub mod failure;
+pub mod hash;
+pub mod ids;
+pub mod keys;
+pub mod manifest;
+pub mod path;
+pub mod phase;
+pub mod route;
+pub mod spec;
+pub mod state;
+
+pub use event::{Body, End, Event, Stream};
+pub use failure::{Failure, FailureCode};
+pub use ids::{Attempt, DeploymentId, IdError, OutputId, ProjectId};
+pub use keys::{Key, KeyPrefix};
+pub use manifest::Manifest;
+pub use path::SitePath;
+pub use phase::Phase;
+pub use route::Route;
+pub use spec::BuildSpec;
+pub use state::State;

@@ -1,0 +1,133 @@
+//! What a published deployment consists of. It is written last: it exists exactly when all files do.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::hash::Sha256;
+use crate::ids::{Attempt, OutputId};
+use crate::keys::{self, Key};
+use crate::path::SitePath;
+
+/// The version that this code writes. A reader passes over fields that it does not know.
+pub const VERSION: u32 = 1;
+
+/// The files of a deployment and where they came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of the format.
+    pub version: u32,
+    /// What the files are filed under.
+    pub id: OutputId,
+    /// The attempt that published it.
+    pub attempt: Attempt,
+    /// Every file of the site by its path.
+    pub files: BTreeMap<SitePath, File>,
+    /// Where the site came from.
+    #[serde(default)]
+    pub origin: Origin,
+    /// The builder's name and version.
+    pub builder: String,
+    /// When the build began; in milliseconds since 1970 on the wire.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub started: Timestamp,
+    /// When the last file was uploaded; in milliseconds since 1970 on the wire.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub finished: Timestamp,
+}
+
+/// One file of a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its size.
+    pub bytes: u64,
+    /// The hash of its content: what its validator for visitors is made of.
+    pub sha256: Sha256,
+    /// What the store calls this content of the object, with its quotes: what `If-Match` asks for.
+    pub etag: String,
+    /// The value of `Content-Type`.
+    pub content_type: String,
+    /// Set while the file replaces one in place: the attempt under whose staged key it lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<Attempt>,
+}
+
+/// Where a site came from, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The repository's address, without credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The branch or tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The commit, as 40 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The first line of the commit's message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl Manifest {
+    /// The object that holds the file at `path`.
+    pub fn key_of(&self, path: &SitePath, file: &File) -> Key {
+        match file.staged {
+            Some(attempt) => keys::staged(&self.id, attempt, path),
+            None => keys::output(&self.id, path),
+        }
+    }
+
+    /// The size of all files together.
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|file| file.bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let file = File {
+            bytes: 5,
+            sha256: Sha256::of(b"hello"),
+            etag: "\"5d41402a\"".to_owned(),
+            content_type: "text/html; charset=utf-8".to_owned(),
+            staged: None,
+        };
+        Manifest {
+            version: VERSION,
+            id: "blog".parse().unwrap(),
+            attempt: Attempt::FIRST,
+            files: BTreeMap::from([("index.html".parse().unwrap(), file)]),
+            origin: Origin { commit: Some("9f3c1e2".to_owned()), ..Origin::default() },
+            builder: "build-server 0.0.0".to_owned(),
+            started: Timestamp::from_millisecond(1).unwrap(),
+            finished: Timestamp::from_millisecond(2).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_survives_json() {
+        let json = serde_json::to_string(&manifest()).unwrap();
+        assert_eq!(serde_json::from_str::<Manifest>(&json).unwrap(), manifest());
+    }
+
+    #[test]
+    fn a_path_out_of_the_site_is_refused() {
+        let json = serde_json::to_string(&manifest()).unwrap().replace("index.html", "../index.html");
+        assert!(serde_json::from_str::<Manifest>(&json).is_err());
+    }
+
+    #[test]
+    fn a_staged_file_is_found_at_its_staged_key() {
+        let mut manifest = manifest();
+        let path: SitePath = "index.html".parse().unwrap();
+        let mut file = manifest.files.remove(&path).unwrap();
+        assert_eq!(manifest.key_of(&path, &file).as_str(), "__outputs/blog/index.html");
+        file.staged = Some(Attempt(9));
+        assert_eq!(manifest.key_of(&path, &file).as_str(), "__staged/blog/9/index.html");
+    }
+}

@@ -1,0 +1,46 @@
+//! The steps of a build.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One step of a build, in the order in which they run. A build need not have them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Reads the settings and finds the store and the bus.
+    Boot,
+    /// Fetches the source.
+    Clone,
+    /// Decides what to install, what to run and where the output will lie.
+    Plan,
+    /// Installs the packages that the lockfile names.
+    Install,
+    /// Runs the build command.
+    Build,
+    /// Finds and checks the output directory.
+    Validate,
+    /// Uploads the files, then the manifest.
+    Upload,
+}
+
+impl Phase {
+    /// The name that stands in events, on screens and in failure codes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Clone => "clone",
+            Self::Plan => "plan",
+            Self::Install => "install",
+            Self::Build => "build",
+            Self::Validate => "validate",
+            Self::Upload => "upload",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}

@@ -1,0 +1,10 @@
+//! What every process needs: settings, telemetry, a lifecycle and exit codes.
+
+pub mod exit;
+pub mod lifecycle;
+pub mod ready;
+pub mod settings;
+pub mod telemetry;
+
+pub use lifecycle::Lifecycle;
+pub use settings::{SettingError, Vars, process_vars, section};

@@ -1,0 +1,147 @@
+//! How a process of several tasks runs and ends.
+//!
+//! A task that ends, fails or panics ends the process. The first signal drains, the second aborts.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The tasks of a process and the word to stop.
+#[derive(Debug)]
+pub struct Lifecycle {
+    tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
+    stopping: CancellationToken,
+    grace: Duration,
+}
+
+impl Lifecycle {
+    /// A process without tasks, whose tasks get `grace` to end once they are told to stop.
+    pub fn new(grace: Duration) -> Self {
+        Self { tasks: JoinSet::new(), stopping: CancellationToken::new(), grace }
+    }
+
+    /// The word to stop, for tasks to wait for. Canceling it stops the process.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Runs a task for as long as the process runs.
+    pub fn spawn(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
+        self.tasks.spawn(async move { (name, task.await) });
+    }
+
+    /// Waits for a signal or the end of a task, then stops all tasks and waits for them.
+    pub async fn run(mut self) -> anyhow::Result<ExitCode> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut asked = false;
+        let mut failure = None;
+        tokio::select! {
+            _ = interrupt.recv() => asked = true,
+            _ = terminate.recv() => asked = true,
+            () = self.stopping.cancelled() => asked = true,
+            Some(ended) = self.tasks.join_next() => failure = early_end(ended),
+        }
+        if asked {
+            tracing::info!(grace_seconds = self.grace.as_secs(), "stopping");
+        }
+        self.stopping.cancel();
+        let drained = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                let error = match ended {
+                    Ok((_, Ok(()))) => continue,
+                    Ok((name, Err(error))) => error.context(format!("`{name}` failed while stopping")),
+                    Err(error) => anyhow::Error::new(error).context("a task panicked while stopping"),
+                };
+                failure.get_or_insert(error);
+            }
+        };
+        let in_time = tokio::select! {
+            in_time = tokio::time::timeout(self.grace, drained) => in_time.is_ok(),
+            _ = interrupt.recv() => false,
+            _ = terminate.recv() => false,
+        };
+        if !in_time {
+            tracing::warn!("stopped before everything was finished");
+        }
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(if in_time { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        }
+    }
+}
+
+fn early_end(
+    ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinError>,
+) -> Option<anyhow::Error> {
+    Some(match ended {
+        Ok((name, Ok(()))) => anyhow::anyhow!("`{name}` ended by itself"),
+        Ok((name, Err(error))) => error.context(format!("`{name}` failed")),
+        Err(error) => anyhow::Error::new(error).context("a task panicked"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn a_task_that_fails_ends_the_process() {
+        let mut lifecycle = Lifecycle::new(GRACE);
+        let stopping = lifecycle.stopping();
+        lifecycle.spawn("waits", async move {
+            stopping.cancelled().await;
+            Ok(())
+        });
+        lifecycle.spawn("fails", async { anyhow::bail!("out of luck") });
+        let error = lifecycle.run().await.unwrap_err();
+        assert_eq!(format!("{error:#}"), "`fails` failed: out of luck");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_process() {
+        let mut lifecycle = Lifecycle::new(GRACE);
+        lifecycle.spawn("panics", async { panic!("on purpose") });
+        assert!(lifecycle.run().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_by_itself_ends_the_process() {
+        let mut lifecycle = Lifecycle::new(GRACE);
+        lifecycle.spawn("ends", async { Ok(()) });
+        assert!(lifecycle.run().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_stop_is_left_after_the_grace() {
+        let mut lifecycle = Lifecycle::new(GRACE);
+        lifecycle.spawn("hangs", std::future::pending());
+        lifecycle.stopping().cancel();
+        assert!(lifecycle.run().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn stopping_drains_the_tasks() {
+        let mut lifecycle = Lifecycle::new(GRACE);
+        let stopping = lifecycle.stopping();
+        let (send, receive) = tokio::sync::oneshot::channel();
+        lifecycle.spawn("drains", async move {
+            stopping.cancelled().await;
+            tokio::task::yield_now().await;
+            send.send("finished").map_err(anyhow::Error::msg)
+        });
+        lifecycle.stopping().cancel();
+        lifecycle.run().await.unwrap();
+        assert_eq!(receive.await, Ok("finished"));
+    }
+}

@@ -1,0 +1,200 @@
+//! Objects, what is asked of them, and how asking fails.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+
+/// The store's own name for the content of an object, with its quotes: for `If-Match`, never for visitors.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ETag(pub String);
+
+/// What is asked of an object.
+#[derive(Debug, Clone, Default)]
+pub struct Get {
+    /// Only these bytes.
+    pub range: Option<ByteRange>,
+    /// Only if this is still its content; else [`StoreError::Changed`].
+    pub if_match: Option<ETag>,
+    /// Only if this is no longer its content; else [`StoreError::NotModified`].
+    pub if_none_match: Option<ETag>,
+}
+
+/// Bytes `start..=end` of an object, counted from 0. An `end` past the last byte means the last byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte.
+    pub start: u64,
+    /// The last byte.
+    pub end: u64,
+}
+
+/// How an object is written.
+#[derive(Debug, Clone, Default)]
+pub struct Put {
+    /// What must hold for the write to happen.
+    pub precondition: Precondition,
+    /// The media type, for stores that hand out objects themselves.
+    pub content_type: Option<String>,
+}
+
+/// What must hold for a write to happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing: the last writer wins.
+    #[default]
+    None,
+    /// There is no such object; else [`StoreError::Changed`].
+    Absent,
+    /// The object still has this content; else [`StoreError::Changed`].
+    Matches(ETag),
+}
+
+/// What is written.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// A file, which is read while it is written and must not change meanwhile.
+    File(PathBuf),
+}
+
+/// What a store knows of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// The size of the whole object, in bytes.
+    pub bytes: u64,
+    /// The name of its content.
+    pub etag: ETag,
+    /// The media type it was written with, if the store keeps it.
+    pub content_type: Option<String>,
+}
+
+/// An object that was asked for.
+#[derive(Debug)]
+pub struct Object {
+    /// What the store knows of it.
+    pub meta: Meta,
+    /// The bytes that were asked for.
+    pub body: ObjectBody,
+}
+
+/// The bytes of an object, at once or as they come.
+pub enum ObjectBody {
+    /// All of them.
+    Bytes(Bytes),
+    /// Piece by piece. A body that ends early is an error of the stream, never a short success.
+    Stream(BoxStream<'static, Result<Bytes, StoreError>>),
+}
+
+/// A part of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The keys and sizes, in the order of the keys' bytes. Keys that `gitdeploy_core::Key` cannot express are left out.
+    pub objects: Vec<(gitdeploy_core::Key, u64)>,
+    /// What to ask for the next part with; absent: this was the last.
+    pub next: Option<String>,
+}
+
+/// Why a store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such object.
+    #[error("there is no object `{0}`")]
+    NotFound(String),
+    /// The object still has the content that the caller knows.
+    #[error("the object has not changed")]
+    NotModified,
+    /// A precondition does not hold: somebody else has written.
+    #[error("`{0}` was changed meanwhile")]
+    Changed(String),
+    /// The range starts after the last byte.
+    #[error("the range lies outside of the object")]
+    RangeNotSatisfiable,
+    /// The object is larger than the caller takes.
+    #[error("the object is larger than {limit} bytes")]
+    TooLarge {
+        /// What the caller takes.
+        limit: u64,
+    },
+    /// The store refuses us; trying again does not help.
+    #[error("the store refuses access to `{key}`")]
+    Denied {
+        /// What was asked for.
+        key: String,
+        /// What the store said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store cannot be reached or failed; trying again may help.
+    #[error("the store is unavailable: {context}")]
+    Unavailable {
+        /// What was being done, such as `cannot read __manifests/x.json`.
+        context: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl ByteRange {
+    /// The first byte and the one after the last, within an object of `bytes` bytes.
+    pub(crate) fn within(self, bytes: u64) -> Result<(u64, u64), StoreError> {
+        if self.start >= bytes || self.end < self.start {
+            return Err(StoreError::RangeNotSatisfiable);
+        }
+        Ok((self.start, bytes.min(self.end.saturating_add(1))))
+    }
+}
+
+impl StoreError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+
+    pub(crate) fn unavailable(
+        context: String,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Unavailable { context, source: source.into() }
+    }
+}
+
+impl Object {
+    /// The whole body, of at most `limit` bytes.
+    pub async fn read(self, limit: u64) -> Result<(Meta, Bytes), StoreError> {
+        let bytes = self.body.read(limit).await?;
+        Ok((self.meta, bytes))
+    }
+}
+
+impl ObjectBody {
+    /// All bytes, of which there may be at most `limit`.
+    pub async fn read(self, limit: u64) -> Result<Bytes, StoreError> {
+        let mut stream = match self {
+            Self::Bytes(bytes) if bytes.len() as u64 > limit => return Err(StoreError::TooLarge { limit }),
+            Self::Bytes(bytes) => return Ok(bytes),
+            Self::Stream(stream) => stream,
+        };
+        let mut whole = Vec::new();
+        while let Some(piece) = stream.next().await {
+            whole.extend_from_slice(&piece?);
+            if whole.len() as u64 > limit {
+                return Err(StoreError::TooLarge { limit });
+            }
+        }
+        Ok(whole.into())
+    }
+}
+
+impl std::fmt::Debug for ObjectBody {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(formatter, "Bytes({})", bytes.len()),
+            Self::Stream(_) => formatter.write_str("Stream"),
+        }
+    }
+}

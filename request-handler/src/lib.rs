@@ -1,0 +1,1 @@
+//! The proxy: from a host name to the files of a deployment.

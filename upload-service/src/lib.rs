@@ -1,0 +1,1 @@
+//! The control plane: deploy requests, the catalog, launches, routes and live logs.
