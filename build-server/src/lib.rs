@@ -1,1 +1,126 @@
 //! The builder: from a repository to a published deployment, in one run.
+//!
+//! [`process`] is the whole program; `pipeline` reads like the list of its phases.
+
+mod cancel;
+mod command;
+mod config;
+mod log;
+mod output;
+pub mod pack;
+mod pipeline;
+mod plan;
+mod publish;
+mod source;
+mod stop;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gitdeploy_bus::{BusConfig, EventBus};
+use gitdeploy_core::event::Outcome;
+use gitdeploy_core::{Attempt, BuildSpec, End, Failure, FailureCode};
+use gitdeploy_runtime::ready::wait_for;
+use gitdeploy_runtime::{SettingError, Vars, exit, section, telemetry};
+use gitdeploy_store::{ObjectStore, StoreConfig};
+use jiff::Timestamp;
+
+pub use config::Config;
+
+/// What a canceled build exits with: 128 and the number of SIGINT, as shells do.
+pub const CANCELED: u8 = 130;
+
+/// Runs one build as the variables say, and returns the exit code of the process. To be called before any
+/// thread is started.
+pub fn process(vars: &Vars) -> ExitCode {
+    exit::code(start(vars))
+}
+
+fn start(vars: &Vars) -> anyhow::Result<ExitCode> {
+    let settings = Settings::from_vars(vars)?;
+    telemetry::init(&section("GITDEPLOY_LOG_", vars)?);
+    source::set_timeouts();
+    become_undumpable();
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let end = runtime.block_on(run(settings, vars));
+    // A thread that still waits for a git server must not hold the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(ExitCode::from(match end?.state {
+        Outcome::Ready => exit::SUCCESS,
+        Outcome::Failed | Outcome::TimedOut => exit::FAILURE,
+        Outcome::Canceled | Outcome::Lost => CANCELED,
+        Outcome::PlatformError => exit::UNAVAILABLE,
+    }))
+}
+
+struct Settings {
+    spec: BuildSpec,
+    config: Config,
+    store: StoreConfig,
+    bus: BusConfig,
+}
+
+impl Settings {
+    fn from_vars(vars: &Vars) -> Result<Self, SettingError> {
+        let spec = BuildSpec::from_vars(vars)
+            .map_err(|error| SettingError::new(error.variable, error.reason.clone()))?;
+        Ok(Self {
+            spec,
+            config: section("GITDEPLOY_BUILD_", vars)?,
+            store: section("GITDEPLOY_STORE_", vars)?,
+            bus: section("GITDEPLOY_BUS_", vars)?,
+        })
+    }
+}
+
+async fn run(settings: Settings, vars: &Vars) -> anyhow::Result<End> {
+    let Settings { mut spec, config, store, bus } = settings;
+    let attempt = *spec.attempt.get_or_insert_with(attempt_now);
+    let cancel = cancel::watch(config.launcher)?;
+    let bound = config.ready();
+
+    let outlet = if bus.redis_url.is_some() {
+        let bus = wait_for("the bus", bound, async || EventBus::open(&bus).await).await?;
+        log::Outlet::Bus(bus)
+    } else {
+        log::Outlet::Stdout
+    };
+    let recorder = log::Recorder::start(spec.output_id(), attempt, outlet, cancel.clone())
+        .context("cannot create the file that holds the log")?;
+
+    let store = wait_for("the store", bound, async || open_store(&store).await).await;
+    let store = match store {
+        Ok(store) => store,
+        Err(error) => {
+            let failure = Failure::new(FailureCode::StoreUnavailable, error.to_string());
+            recorder.close(None, End::unsuccessful(Outcome::PlatformError, None, failure)).await;
+            return Err(error.into());
+        }
+    };
+    let end = pipeline::run(&spec, &config, vars, &store, &recorder, &cancel).await;
+    if let Some(failure) = &end.failure {
+        tracing::info!(code = %failure.code, "{failure}");
+    }
+    recorder.close(Some(&store), end.clone()).await;
+    Ok(end)
+}
+
+async fn open_store(config: &StoreConfig) -> Result<ObjectStore, gitdeploy_store::StoreError> {
+    let store = ObjectStore::open(config).await?;
+    store.check().await?;
+    Ok(store)
+}
+
+/// Without an upload service nobody counts the attempts; the clock does, so that a later run wins.
+fn attempt_now() -> Attempt {
+    Attempt(u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(1))
+}
+
+/// Keeps processes of the same user out of `/proc/<us>/environ` and `/proc/<us>/mem`.
+fn become_undumpable() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        tracing::warn!(%error, "other processes of this user can read the builder's memory");
+    }
+}

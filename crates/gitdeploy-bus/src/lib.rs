@@ -2,4 +2,96 @@
 //!
 //! What a reader may rely on, whatever is behind it: it gets every event from the one after which it asked,
 //! in order, none twice; first those that were published before it came, then the others as they come. A
-//! repeat of a batch and a batch of an older attempt are never seen.
+//! repeat of a batch and a batch of an older attempt are never seen. Once a newer attempt has begun, the
+//! events of the older one are no longer shown.
+
+mod batch;
+mod config;
+mod error;
+mod memory;
+mod redis;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use gitdeploy_core::OutputId;
+
+pub use batch::{Batch, Position};
+pub use config::BusConfig;
+pub use error::BusError;
+
+/// Where events go and come from. Clones share the same bus.
+#[derive(Debug, Clone)]
+pub struct EventBus(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Memory(Arc<memory::Memory>),
+    Redis(Arc<redis::Redis>),
+}
+
+impl EventBus {
+    /// A bus that ends with the process. Of builds that have ended it keeps only the last few: after the end
+    /// the archive in the store is the source.
+    pub fn memory() -> Self {
+        Self(Backend::Memory(Arc::default()))
+    }
+
+    /// The bus that the settings name. With Redis it connects once, so that a wrong address is known at the
+    /// start; a bus that was opened survives that Redis goes away and comes back.
+    pub async fn open(config: &BusConfig) -> Result<Self, BusError> {
+        let Some(url) = &config.redis_url else {
+            return Ok(Self::memory());
+        };
+        let redis = redis::Redis::new(url)?;
+        redis.check().await?;
+        Ok(Self(Backend::Redis(Arc::new(redis))))
+    }
+
+    /// Whether the bus can be reached.
+    pub async fn check(&self) -> Result<(), BusError> {
+        match &self.0 {
+            Backend::Memory(_) => Ok(()),
+            Backend::Redis(redis) => redis.check().await,
+        }
+    }
+
+    /// What the bus is, for people: without user name and password.
+    pub fn describe(&self) -> String {
+        match &self.0 {
+            Backend::Memory(_) => "memory".to_owned(),
+            Backend::Redis(redis) => redis.describe(),
+        }
+    }
+
+    /// Appends events. A batch that is already there is `Ok` and invisible, and of one that overlaps with
+    /// what is there only the new events are seen: whatever failed may be published again. A batch without
+    /// events does nothing.
+    pub async fn publish(&self, id: &OutputId, batch: &Batch) -> Result<(), BusError> {
+        let Some(last) = batch.last() else {
+            return Ok(());
+        };
+        match &self.0 {
+            Backend::Memory(memory) => memory.publish(id, batch),
+            Backend::Redis(redis) => redis.publish(id, batch, last).await,
+        }
+    }
+
+    /// The events after a position, or from the first: replayed, then as they come. The stream ends after
+    /// the batch that holds the `end` event and waits through every outage of the bus.
+    pub fn follow(&self, id: &OutputId, after: Option<Position>) -> BoxStream<'static, Batch> {
+        match &self.0 {
+            Backend::Memory(memory) => memory.follow(id, after).boxed(),
+            Backend::Redis(redis) => redis::follow(redis.clone(), id, after).boxed(),
+        }
+    }
+
+    /// Where the last event is that the bus holds, if it holds any.
+    pub async fn position(&self, id: &OutputId) -> Result<Option<Position>, BusError> {
+        match &self.0 {
+            Backend::Memory(memory) => Ok(memory.position(id)),
+            Backend::Redis(redis) => redis.position(id).await,
+        }
+    }
+}

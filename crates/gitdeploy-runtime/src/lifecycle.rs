@@ -48,7 +48,7 @@ impl Lifecycle {
             _ = interrupt.recv() => asked = true,
             _ = terminate.recv() => asked = true,
             () = self.stopping.cancelled() => asked = true,
-            Some(ended) = self.tasks.join_next() => failure = early_end(ended),
+            Some(ended) = self.tasks.join_next() => failure = Some(early_end(ended)),
         }
         if asked {
             tracing::info!(grace_seconds = self.grace.as_secs(), "stopping");
@@ -81,12 +81,12 @@ impl Lifecycle {
 
 fn early_end(
     ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinError>,
-) -> Option<anyhow::Error> {
-    Some(match ended {
+) -> anyhow::Error {
+    match ended {
         Ok((name, Ok(()))) => anyhow::anyhow!("`{name}` ended by itself"),
         Ok((name, Err(error))) => error.context(format!("`{name}` failed")),
         Err(error) => anyhow::Error::new(error).context("a task panicked"),
-    })
+    }
 }
 
 #[cfg(test)]

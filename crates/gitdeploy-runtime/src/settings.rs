@@ -17,8 +17,8 @@ pub struct SettingError {
 
 impl SettingError {
     /// That `variable` is wrong, and why.
-    pub fn new(variable: impl Into<String>, reason: impl ToString) -> Self {
-        Self { variable: variable.into(), reason: reason.to_string() }
+    pub fn new(variable: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { variable: variable.into(), reason: reason.into() }
     }
 }
 

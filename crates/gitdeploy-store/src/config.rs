@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 /// The settings `GITDEPLOY_STORE_*`. A bucket selects S3, else a directory selects that, else objects are
-/// kept in memory. S3 itself is configured by the variables of the AWS SDK.
+/// kept in memory.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct StoreConfig {
@@ -17,4 +18,27 @@ pub struct StoreConfig {
     pub path_style: bool,
     /// The directory.
     pub directory: Option<PathBuf>,
+    /// How to reach S3. Absent, as it is when settings are read: the variables, files and roles that the AWS
+    /// SDK knows.
+    #[serde(skip)]
+    pub access: Option<S3Access>,
+}
+
+/// Where S3 is and who we are, when the process's own environment does not say it. The fields are those of
+/// the AWS SDK's variables, so that `section("AWS_", vars)` reads them.
+#[derive(Debug, Clone, Deserialize)]
+pub struct S3Access {
+    /// The server, such as `http://127.0.0.1:9000`; absent: AWS.
+    #[serde(default)]
+    pub endpoint_url_s3: Option<String>,
+    /// The region; absent: `us-east-1`.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The name of the key.
+    pub access_key_id: String,
+    /// The key.
+    pub secret_access_key: SecretString,
+    /// The token of a session, for credentials that end.
+    #[serde(default)]
+    pub session_token: Option<SecretString>,
 }

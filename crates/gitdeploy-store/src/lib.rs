@@ -4,18 +4,21 @@
 //! written an object reads it; of several conditional writes that start from the same state exactly one wins.
 
 mod config;
+mod directory;
+mod error;
 mod memory;
 mod object;
+mod s3;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gitdeploy_core::{Key, KeyPrefix};
 
-pub use config::StoreConfig;
-pub use object::{
-    ByteRange, Content, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put, StoreError,
-};
+pub use config::{S3Access, StoreConfig};
+pub use error::StoreError;
+pub use object::{ByteRange, Content, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put};
 
 /// Where the objects are. Clones share the same store.
 #[derive(Debug, Clone)]
@@ -24,18 +27,56 @@ pub struct ObjectStore(Arc<Backend>);
 #[derive(Debug)]
 enum Backend {
     Memory(memory::Memory),
+    Directory(directory::Directory),
+    S3(s3::S3),
 }
 
 impl ObjectStore {
+    /// The store that the settings select. A directory is made if it is missing; S3 is not asked yet:
+    /// see [`ObjectStore::check`].
+    pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        Ok(match (&config.bucket, &config.directory) {
+            (Some(bucket), _) => Self(Arc::new(Backend::S3(s3::S3::open(bucket, config).await))),
+            (None, Some(directory)) => Self::directory(directory)?,
+            (None, None) => Self::memory(),
+        })
+    }
+
     /// An empty store that ends with the process.
     pub fn memory() -> Self {
         Self(Arc::new(Backend::Memory(memory::Memory::default())))
     }
 
+    /// The objects below a directory, which is made if it is missing. Any number of processes may use it.
+    pub fn directory(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(Backend::Directory(directory::Directory::open(root.as_ref())?))))
+    }
+
+    /// Whether the store can be reached. That an object is missing or refused to us is an answer; a missing
+    /// bucket or a key that the store does not know is an error, for nothing can come of it.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match &*self.0 {
+            Backend::Memory(_) => Ok(()),
+            Backend::Directory(directory) => directory.check().await,
+            Backend::S3(s3) => s3.check().await,
+        }
+    }
+
+    /// The store as a person would name it, such as ``S3 bucket `sites` ``.
+    pub fn describe(&self) -> String {
+        match &*self.0 {
+            Backend::Memory(_) => "memory".to_owned(),
+            Backend::Directory(directory) => directory.describe(),
+            Backend::S3(s3) => s3.describe(),
+        }
+    }
+
     /// The object at `key`, or the part of it that `get` asks for.
     pub async fn get(&self, key: &Key, get: Get) -> Result<Object, StoreError> {
         match &*self.0 {
-            Backend::Memory(memory) => memory.get(key, get),
+            Backend::Memory(memory) => memory.get(key, &get),
+            Backend::Directory(directory) => directory.get(key, get).await,
+            Backend::S3(s3) => s3.get(key, get).await,
         }
     }
 
@@ -43,6 +84,8 @@ impl ObjectStore {
     pub async fn head(&self, key: &Key) -> Result<Meta, StoreError> {
         match &*self.0 {
             Backend::Memory(memory) => memory.head(key),
+            Backend::Directory(directory) => directory.head(key).await,
+            Backend::S3(s3) => s3.head(key).await,
         }
     }
 
@@ -50,6 +93,8 @@ impl ObjectStore {
     pub async fn put(&self, key: &Key, content: Content, put: Put) -> Result<ETag, StoreError> {
         match &*self.0 {
             Backend::Memory(memory) => memory.put(key, content, put).await,
+            Backend::Directory(directory) => directory.put(key, content, put).await,
+            Backend::S3(s3) => s3.put(key, content, put).await,
         }
     }
 
@@ -57,14 +102,21 @@ impl ObjectStore {
     /// page whose `next` is given.
     pub async fn list(&self, prefix: &KeyPrefix, after: Option<&str>) -> Result<Page, StoreError> {
         match &*self.0 {
-            Backend::Memory(memory) => memory.list(prefix, after),
+            Backend::Memory(memory) => Ok(memory.list(prefix, after)),
+            Backend::Directory(directory) => directory.list(prefix, after).await,
+            Backend::S3(s3) => s3.list(prefix, after).await,
         }
     }
 
     /// Removes an object; one that is not there is no error.
     pub async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         match &*self.0 {
-            Backend::Memory(memory) => memory.delete(key),
+            Backend::Memory(memory) => {
+                memory.delete(key);
+                Ok(())
+            }
+            Backend::Directory(directory) => directory.delete(key).await,
+            Backend::S3(s3) => s3.delete(key).await,
         }
     }
 

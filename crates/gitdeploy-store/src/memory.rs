@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use gitdeploy_core::{Key, KeyPrefix};
 
-use crate::object::{Content, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put, StoreError};
+use crate::error::StoreError;
+use crate::object::{Content, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put};
 
 /// How many objects a page of a listing has, as in S3.
 pub(crate) const PAGE: usize = 1000;
@@ -26,22 +27,10 @@ struct Stored {
 }
 
 impl Memory {
-    pub(crate) fn get(&self, key: &Key, get: Get) -> Result<Object, StoreError> {
-        let stored = self.stored(key)?;
-        if get.if_match.is_some_and(|etag| etag != stored.meta.etag) {
-            return Err(StoreError::Changed(key.to_string()));
-        }
-        if get.if_none_match.is_some_and(|etag| etag == stored.meta.etag) {
-            return Err(StoreError::NotModified);
-        }
-        let bytes = match get.range {
-            None => stored.bytes,
-            Some(range) => {
-                let (start, end) = range.within(stored.meta.bytes)?;
-                stored.bytes.slice(index(start)..index(end))
-            }
-        };
-        Ok(Object { meta: stored.meta, body: ObjectBody::Bytes(bytes) })
+    pub(crate) fn get(&self, key: &Key, get: &Get) -> Result<Object, StoreError> {
+        let Stored { bytes, meta } = self.stored(key)?;
+        let (start, end) = get.select(key, &meta)?;
+        Ok(Object { meta, body: ObjectBody::Bytes(bytes.slice(index(start)..index(end))) })
     }
 
     pub(crate) fn head(&self, key: &Key) -> Result<Meta, StoreError> {
@@ -53,7 +42,7 @@ impl Memory {
             Content::Bytes(bytes) => bytes,
             Content::File(path) => tokio::fs::read(&path)
                 .await
-                .map_err(|error| StoreError::unavailable(format!("cannot read {}", path.display()), error))?
+                .map_err(|error| StoreError::unavailable(format!("cannot read `{}`", path.display()), error))?
                 .into(),
         };
         let etag = ETag(format!("\"{:x}\"", self.writes.fetch_add(1, Ordering::Relaxed)));
@@ -67,13 +56,12 @@ impl Memory {
         if !holds {
             return Err(StoreError::Changed(key.to_string()));
         }
-        let meta =
-            Meta { bytes: bytes.len() as u64, etag: etag.clone(), content_type: put.content_type };
+        let meta = Meta { bytes: bytes.len() as u64, etag: etag.clone(), content_type: put.content_type };
         objects.insert(key.to_string(), Stored { bytes, meta });
         Ok(etag)
     }
 
-    pub(crate) fn list(&self, prefix: &KeyPrefix, after: Option<&str>) -> Result<Page, StoreError> {
+    pub(crate) fn list(&self, prefix: &KeyPrefix, after: Option<&str>) -> Page {
         let objects = self.objects.lock().expect("no panic while locked");
         let start = after.map_or(Bound::Included(prefix.as_str()), Bound::Excluded);
         let mut found = objects
@@ -82,12 +70,11 @@ impl Memory {
             .filter_map(|(key, stored)| Some((Key::from_listing(key)?, stored.meta.bytes)));
         let page: Vec<_> = found.by_ref().take(PAGE).collect();
         let next = found.next().and(page.last()).map(|(key, _)| key.to_string());
-        Ok(Page { objects: page, next })
+        Page { objects: page, next }
     }
 
-    pub(crate) fn delete(&self, key: &Key) -> Result<(), StoreError> {
+    pub(crate) fn delete(&self, key: &Key) {
         self.objects.lock().expect("no panic while locked").remove(key.as_str());
-        Ok(())
     }
 
     fn stored(&self, key: &Key) -> Result<Stored, StoreError> {

@@ -1,10 +1,13 @@
-//! Objects, what is asked of them, and how asking fails.
+//! Objects and what is asked of them.
 
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use gitdeploy_core::Key;
+
+use crate::error::StoreError;
 
 /// The store's own name for the content of an object, with its quotes: for `If-Match`, never for visitors.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,75 +94,33 @@ pub enum ObjectBody {
 /// A part of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The keys and sizes, in the order of the keys' bytes. Keys that `gitdeploy_core::Key` cannot express are left out.
-    pub objects: Vec<(gitdeploy_core::Key, u64)>,
+    /// The keys and sizes, in the order of the keys' bytes. Keys that
+    /// [`Key`] cannot express are left out.
+    pub objects: Vec<(Key, u64)>,
     /// What to ask for the next part with; absent: this was the last.
     pub next: Option<String>,
 }
 
-/// Why a store did not do as asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// There is no such object.
-    #[error("there is no object `{0}`")]
-    NotFound(String),
-    /// The object still has the content that the caller knows.
-    #[error("the object has not changed")]
-    NotModified,
-    /// A precondition does not hold: somebody else has written.
-    #[error("`{0}` was changed meanwhile")]
-    Changed(String),
-    /// The range starts after the last byte.
-    #[error("the range lies outside of the object")]
-    RangeNotSatisfiable,
-    /// The object is larger than the caller takes.
-    #[error("the object is larger than {limit} bytes")]
-    TooLarge {
-        /// What the caller takes.
-        limit: u64,
-    },
-    /// The store refuses us; trying again does not help.
-    #[error("the store refuses access to `{key}`")]
-    Denied {
-        /// What was asked for.
-        key: String,
-        /// What the store said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The store cannot be reached or failed; trying again may help.
-    #[error("the store is unavailable: {context}")]
-    Unavailable {
-        /// What was being done, such as `cannot read __manifests/x.json`.
-        context: String,
-        /// What went wrong.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+impl Get {
+    /// The first byte that is asked for and the one after the last, if all conditions hold for an object.
+    pub(crate) fn select(&self, key: &Key, meta: &Meta) -> Result<(u64, u64), StoreError> {
+        if self.if_match.as_ref().is_some_and(|etag| *etag != meta.etag) {
+            return Err(StoreError::Changed(key.to_string()));
+        }
+        if self.if_none_match.as_ref() == Some(&meta.etag) {
+            return Err(StoreError::NotModified);
+        }
+        self.range.map_or(Ok((0, meta.bytes)), |range| range.within(meta.bytes))
+    }
 }
 
 impl ByteRange {
     /// The first byte and the one after the last, within an object of `bytes` bytes.
-    pub(crate) fn within(self, bytes: u64) -> Result<(u64, u64), StoreError> {
+    fn within(self, bytes: u64) -> Result<(u64, u64), StoreError> {
         if self.start >= bytes || self.end < self.start {
             return Err(StoreError::RangeNotSatisfiable);
         }
         Ok((self.start, bytes.min(self.end.saturating_add(1))))
-    }
-}
-
-impl StoreError {
-    /// Whether trying again may help.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
-    }
-
-    pub(crate) fn unavailable(
-        context: String,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self::Unavailable { context, source: source.into() }
     }
 }
 

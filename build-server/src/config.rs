@@ -1,0 +1,87 @@
+//! What the operator says about builds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The settings `GITDEPLOY_BUILD_*` of the platform. What a project says about its own build is in
+/// [`gitdeploy_core::spec::BuildSettings`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// The schemes of repository addresses that may be cloned.
+    pub allow_schemes: Vec<String>,
+    /// Whether repositories may be on loopback, private and link-local addresses.
+    pub allow_private_addresses: bool,
+    /// Names of variables of the builder that builds get too, such as those of a private registry.
+    pub pass: Vec<String>,
+    /// Where the workspace is made; absent: the system's directory for temporary files.
+    pub workspace: Option<PathBuf>,
+    /// What started the builder.
+    pub launcher: Launcher,
+    /// How long the store and the bus may take to be reached, in seconds.
+    pub ready_seconds: u64,
+    /// How long the clone may take, in seconds.
+    pub clone_seconds: u64,
+    /// How much a clone may transfer, in bytes.
+    pub clone_bytes: u64,
+    /// How long the install command may take, in seconds.
+    pub install_seconds: u64,
+    /// How long the install command may write nothing, in seconds.
+    pub install_silent_seconds: u64,
+    /// How long the build command may take, in seconds.
+    pub seconds: u64,
+    /// How long the build command may write nothing, in seconds.
+    pub silent_seconds: u64,
+    /// How many files a site may have.
+    pub output_files: u64,
+    /// How large one file may be, in bytes.
+    pub output_file_bytes: u64,
+    /// How large all files may be together, in bytes.
+    pub output_bytes: u64,
+}
+
+/// What started the builder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Launcher {
+    /// Nobody who needs to be watched.
+    #[default]
+    None,
+    /// A process that holds our standard input: when that ends, the launcher is gone and so must we be.
+    Pipe,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        const MIB: u64 = 1 << 20;
+        Self {
+            allow_schemes: vec!["https".to_owned(), "ssh".to_owned()],
+            allow_private_addresses: false,
+            pass: Vec::new(),
+            workspace: None,
+            launcher: Launcher::None,
+            ready_seconds: 30,
+            clone_seconds: 5 * 60,
+            clone_bytes: 2048 * MIB,
+            install_seconds: 15 * 60,
+            install_silent_seconds: 5 * 60,
+            seconds: 30 * 60,
+            silent_seconds: 10 * 60,
+            output_files: 50_000,
+            output_file_bytes: 100 * MIB,
+            output_bytes: 2048 * MIB,
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn ready(&self) -> Duration {
+        Duration::from_secs(self.ready_seconds)
+    }
+
+    pub(crate) fn clone_limit(&self) -> Duration {
+        Duration::from_secs(self.clone_seconds)
+    }
+}

@@ -1,0 +1,114 @@
+//! What the phases of a build write to.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gitdeploy_core::event::{Decision, PhaseChange, PhaseState};
+use gitdeploy_core::{Attempt, Body, End, Event, OutputId, Phase, Stream, keys};
+use gitdeploy_store::{Content, ObjectStore, Put};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::sender::{self, Outlet};
+use super::spool::{Spool, log_line};
+
+/// How long the end of a build waits for the bus to take the rest of the log.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Records what a build tells. Clones record to the same log.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorder {
+    id: OutputId,
+    spool: Arc<Spool>,
+    sender: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Recorder {
+    /// An empty log, sent to `outlet` as it grows. `cancel` is canceled when a later attempt has taken over.
+    pub(crate) fn start(
+        id: OutputId,
+        attempt: Attempt,
+        outlet: Outlet,
+        cancel: CancellationToken,
+    ) -> std::io::Result<Self> {
+        let spool = Arc::new(Spool::create()?);
+        let sender = tokio::spawn(sender::send(id.clone(), attempt, spool.clone(), outlet, cancel));
+        Ok(Self { id, spool, sender: Arc::new(Mutex::new(Some(sender))) })
+    }
+
+    /// Records lines of a command.
+    pub(crate) fn lines(&self, phase: Phase, stream: Stream, lines: Vec<String>) {
+        if !lines.is_empty() {
+            self.spool.append(lines.into_iter().map(|text| log_line(phase, stream, text)));
+        }
+    }
+
+    /// Records a line of our own.
+    pub(crate) fn say(&self, phase: Phase, text: impl Into<String>) {
+        self.spool.append([log_line(phase, Stream::Builder, text.into())]);
+    }
+
+    /// Records something the author should know.
+    pub(crate) fn notice(&self, text: impl Into<String>) {
+        self.spool.append([Body::Notice { text: text.into() }]);
+    }
+
+    /// Records what was decided.
+    pub(crate) fn plan(&self, decisions: Vec<Decision>) {
+        self.spool.append([Body::Plan { decisions }]);
+    }
+
+    /// Records how far a phase has come.
+    pub(crate) fn progress(&self, phase: Phase, done: u64, total: Option<u64>, unit: &str) {
+        self.spool.append([Body::Progress { phase, done, total, unit: unit.to_owned() }]);
+    }
+
+    /// Records that a phase began.
+    pub(crate) fn begin(&self, phase: Phase) {
+        let state = PhaseState::Started;
+        self.phase(PhaseChange { phase, state, ms: None, exit_code: None, summary: None });
+    }
+
+    /// Records that a phase ended.
+    pub(crate) fn phase(&self, change: PhaseChange) {
+        self.spool.append([Body::Phase(change)]);
+    }
+
+    /// Archives the log, records the end and waits until the bus has taken it, within a bound. Whoever sees
+    /// the end finds the archive. Nothing may be recorded at the same time.
+    pub(crate) async fn close(self, store: Option<&ObjectStore>, end: End) {
+        let last = self.spool.next(Body::End(end));
+        let archived = match store {
+            Some(store) => self.archive(store, &last).await,
+            None => Ok(()),
+        };
+        match archived {
+            Ok(()) => self.spool.append_next(&last),
+            Err(error) => {
+                tracing::warn!(%error, "the log is not archived");
+                let text = format!("the log could not be archived: {error}");
+                self.spool.append([Body::Notice { text }, last.body]);
+            }
+        }
+        let sender = self.sender.lock().expect("no panic while locked").take();
+        if let Some(sender) = sender
+            && tokio::time::timeout(DRAIN, sender).await.is_err()
+        {
+            tracing::warn!("the bus did not take the end of the log in time");
+        }
+    }
+
+    async fn archive(&self, store: &ObjectStore, last: &Event) -> anyhow::Result<()> {
+        let (spool, last) = (self.spool.clone(), last.to_json() + "\n");
+        let file = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
+            let mut encoder = zstd::Encoder::new(tempfile::NamedTempFile::new()?, 0)?;
+            spool.copy_to(&mut encoder)?;
+            std::io::Write::write_all(&mut encoder, last.as_bytes())?;
+            encoder.finish()
+        })
+        .await??;
+        let put = Put { content_type: Some("application/zstd".to_owned()), ..Put::default() };
+        store.put(&keys::log(&self.id), Content::File(file.path().to_owned()), put).await?;
+        Ok(())
+    }
+}

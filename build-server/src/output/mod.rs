@@ -1,0 +1,7 @@
+//! What the build made: where it is and which files are published.
+
+mod find;
+mod walk;
+
+pub(crate) use find::{Snapshot, find};
+pub(crate) use walk::{SiteFile, walk};

@@ -1,0 +1,303 @@
+//! A build from its first phase to its last.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gitdeploy_core::event::{PhaseChange, PhaseState};
+use gitdeploy_core::manifest::Origin;
+use gitdeploy_core::{BuildSpec, End, Failure, FailureCode, Phase};
+use gitdeploy_runtime::Vars;
+use gitdeploy_store::ObjectStore;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::command::{Command, Ended};
+use crate::config::Config;
+use crate::log::Recorder;
+use crate::output::{self, SiteFile, Snapshot};
+use crate::plan::{self, Output, Plan, Step};
+use crate::publish::Publication;
+use crate::source::{self, Fetched};
+use crate::stop::{Stop, disk};
+
+/// Runs all phases and says how it ended.
+pub(crate) async fn run(
+    spec: &BuildSpec,
+    config: &Config,
+    vars: &Vars,
+    store: &ObjectStore,
+    recorder: &Recorder,
+    cancel: &CancellationToken,
+) -> End {
+    let build = Build { spec, config, vars, store, recorder, cancel, started: Timestamp::now() };
+    match build.run().await {
+        Ok(end) => end,
+        Err(stop) => End::unsuccessful(stop.outcome, stop.phase, stop.failure),
+    }
+}
+
+struct Build<'a> {
+    spec: &'a BuildSpec,
+    config: &'a Config,
+    /// The variables of the builder.
+    vars: &'a Vars,
+    store: &'a ObjectStore,
+    recorder: &'a Recorder,
+    cancel: &'a CancellationToken,
+    started: Timestamp,
+}
+
+/// What came of a phase.
+struct Done<T> {
+    value: T,
+    summary: Option<String>,
+    exit_code: Option<i32>,
+}
+
+impl Build<'_> {
+    async fn run(&self) -> Result<End, Stop> {
+        let make = async { Workspace::make(self.config).map(Done::of) };
+        let workspace = self.in_phase(Phase::Boot, make).await?;
+
+        let source = workspace.source();
+        let fetch = source::fetch(self.spec, self.config, self.store, &source, self.recorder, self.cancel);
+        let fetched = self.in_phase(Phase::Clone, async { Ok(Done::of(fetch.await?)) }).await?;
+
+        let (files, origin) = if fetched.prebuilt {
+            let walk = self.walk(&source, false);
+            (self.in_phase(Phase::Validate, walk).await?, fetched.origin)
+        } else {
+            self.build(&workspace, fetched).await?
+        };
+
+        let publication =
+            Publication::new(self.spec, origin, self.started, self.store, self.recorder, self.cancel);
+        let upload = async {
+            let manifest = publication.publish(&files).await?;
+            let summary = format!("{} files, {}", manifest.files.len(), size(manifest.bytes()));
+            Ok(Done { value: manifest, summary: Some(summary), exit_code: None })
+        };
+        let manifest = self.in_phase(Phase::Upload, upload).await?;
+        Ok(End::ready(manifest.files.len() as u64, manifest.bytes()))
+    }
+
+    /// Plans, installs and builds; returns the files to publish.
+    async fn build(&self, workspace: &Workspace, fetched: Fetched) -> Result<(Vec<SiteFile>, Origin), Stop> {
+        let source = workspace.source();
+        let path = workspace.path(self.vars);
+        let planning = async {
+            let plan = plan::plan(&source, &self.spec.settings, &path)?;
+            self.recorder.plan(plan.decisions.clone());
+            Ok(Done::of(plan))
+        };
+        let plan = self.in_phase(Phase::Plan, planning).await?;
+        let home = workspace.home();
+        let environment =
+            plan::environment(self.spec, &fetched.origin, &home, &path, self.vars, &self.config.pass);
+
+        if plan.install.is_some() || plan.tool.is_some() {
+            self.in_phase(Phase::Install, self.install(&plan, workspace, &environment)).await?;
+        }
+        let before = Snapshot::of(&plan.root);
+        if let Some(build) = &plan.build {
+            self.in_phase(Phase::Build, self.command(Phase::Build, build, &environment)).await?;
+        }
+        let find = async {
+            let found = output::find(&plan.root, &plan.output, &before)?;
+            if let Some(notice) = found.notice {
+                self.recorder.notice(notice);
+            }
+            self.walk(&found.directory, plan.output == Output::Root).await
+        };
+        let files = self.in_phase(Phase::Validate, find).await?;
+        Ok((files, fetched.origin))
+    }
+
+    async fn install(
+        &self,
+        plan: &Plan,
+        workspace: &Workspace,
+        environment: &[(String, OsString)],
+    ) -> Result<Done<()>, Stop> {
+        if let Some(tool) = &plan.tool {
+            let line = format!(
+                "npm install --prefix '{}' --no-audit --no-fund '{tool}'",
+                workspace.tools().display()
+            );
+            let step = Step { line, directory: workspace.home() };
+            self.command(Phase::Install, &step, environment).await?;
+        }
+        match &plan.install {
+            Some(install) => self.command(Phase::Install, install, environment).await,
+            None => Ok(Done::of(())),
+        }
+    }
+
+    /// Runs a command of the author's and says how it ended in the terms of its phase.
+    async fn command(
+        &self,
+        phase: Phase,
+        step: &Step,
+        environment: &[(String, OsString)],
+    ) -> Result<Done<()>, Stop> {
+        let config = self.config;
+        let (limit, silence, codes) = match phase {
+            Phase::Install => (config.install_seconds, config.install_silent_seconds, INSTALL),
+            _ => (config.seconds, config.silent_seconds, BUILD),
+        };
+        self.recorder.say(phase, format!("$ {}", step.line));
+        let command = Command {
+            line: &step.line,
+            phase,
+            directory: &step.directory,
+            environment,
+            limit: Duration::from_secs(limit),
+            silence: Duration::from_secs(silence),
+        };
+        let failed = |code, cause: String, fix: &str| Failure::new(code, cause).fix(fix);
+        match command.run(self.recorder, self.cancel).await {
+            Ended::Exited(status) if status.success() => Ok(Done { exit_code: Some(0), ..Done::of(()) }),
+            Ended::Exited(status) => {
+                use std::os::unix::process::ExitStatusExt as _;
+                let how = match (status.code(), status.signal()) {
+                    (Some(code), _) => format!("exited with {code}"),
+                    (None, signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
+                };
+                let cause = format!("the {phase} command {how}");
+                let fix = format!(
+                    "read the last lines of the {phase} log, and try `{}` on your machine",
+                    step.line
+                );
+                Err(Stop::author(failed(codes.exit, cause, &fix)).exited_with(status.code()))
+            }
+            Ended::TimedOut => {
+                let cause = format!("the {phase} command ran longer than {limit} s");
+                Err(Stop::timed_out(failed(
+                    codes.timeout,
+                    cause,
+                    "make it faster, or have the operator raise the limit",
+                )))
+            }
+            Ended::Silent => {
+                let cause = format!("the {phase} command wrote nothing for {silence} s");
+                let fix = "check that it does not wait for an answer or watch for changes";
+                Err(Stop::timed_out(failed(codes.silent, cause, fix)))
+            }
+            Ended::Canceled => Err(Stop::canceled()),
+            Ended::NotStarted(error) => Err(disk("cannot start `bash`")(error)),
+        }
+    }
+
+    async fn walk(&self, directory: &Path, plain: bool) -> Result<Done<Vec<SiteFile>>, Stop> {
+        let (directory, config) = (directory.to_owned(), self.config.clone());
+        let files = tokio::task::spawn_blocking(move || output::walk(&directory, plain, &config))
+            .await
+            .map_err(|error| disk("cannot read the output directory")(error.into()))??;
+        if !files.iter().any(|file| file.path.as_str() == "index.html") {
+            self.recorder.notice("the site has no `index.html` at its top: its front page will not be found");
+        }
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        let summary = format!("{} files, {}", files.len(), size(bytes));
+        Ok(Done { value: files, summary: Some(summary), exit_code: None })
+    }
+
+    /// Runs `work` as a phase: its begin and its end are recorded.
+    async fn in_phase<T>(
+        &self,
+        phase: Phase,
+        work: impl Future<Output = Result<Done<T>, Stop>>,
+    ) -> Result<T, Stop> {
+        self.recorder.begin(phase);
+        let start = Instant::now();
+        let result = work.await;
+        let ms = u64::try_from(start.elapsed().as_millis()).ok();
+        let (state, exit_code, summary) = match &result {
+            Ok(done) => (PhaseState::Finished, done.exit_code, done.summary.clone()),
+            Err(stop) => (PhaseState::Failed, stop.exit_code, None),
+        };
+        self.recorder.phase(PhaseChange { phase, state, ms, exit_code, summary });
+        match result {
+            Ok(done) => Ok(done.value),
+            Err(stop) => Err(stop.during(phase)),
+        }
+    }
+}
+
+struct Codes {
+    exit: FailureCode,
+    timeout: FailureCode,
+    silent: FailureCode,
+}
+
+const INSTALL: Codes = Codes {
+    exit: FailureCode::InstallExit,
+    timeout: FailureCode::InstallTimeout,
+    silent: FailureCode::InstallSilent,
+};
+
+const BUILD: Codes = Codes {
+    exit: FailureCode::BuildExit,
+    timeout: FailureCode::BuildTimeout,
+    silent: FailureCode::BuildSilent,
+};
+
+impl<T> Done<T> {
+    fn of(value: T) -> Self {
+        Self { value, summary: None, exit_code: None }
+    }
+}
+
+/// The directories of one build. They are removed with it.
+struct Workspace(tempfile::TempDir);
+
+impl Workspace {
+    fn make(config: &Config) -> Result<Self, Stop> {
+        let mut name = tempfile::Builder::new();
+        name.prefix("gitdeploy-");
+        let directory = match &config.workspace {
+            Some(parent) => std::fs::create_dir_all(parent).and_then(|()| name.tempdir_in(parent)),
+            None => name.tempdir(),
+        };
+        let workspace = Self(directory.map_err(disk("cannot make a workspace"))?);
+        for directory in [workspace.source(), workspace.home(), workspace.tools()] {
+            std::fs::create_dir(directory).map_err(disk("cannot make a workspace"))?;
+        }
+        Ok(workspace)
+    }
+
+    fn source(&self) -> PathBuf {
+        self.0.path().join("source")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.0.path().join("home")
+    }
+
+    fn tools(&self) -> PathBuf {
+        self.0.path().join("tools")
+    }
+
+    /// The `PATH` of commands: our own, after the tools that the plan installs.
+    fn path(&self, vars: &Vars) -> OsString {
+        let mut path = self.tools().join("node_modules/.bin").into_os_string();
+        let ours = vars.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
+        path.push(":");
+        path.push(ours.unwrap_or("/usr/local/bin:/usr/bin:/bin"));
+        path
+    }
+}
+
+/// A size as people write it.
+fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "one decimal place is shown")]
+    let in_units = |unit: u64| bytes as f64 / unit as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", in_units(1_000)),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", in_units(1_000_000)),
+        _ => format!("{:.1} GB", in_units(1_000_000_000)),
+    }
+}

@@ -1,0 +1,53 @@
+//! What `package.json` says.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+use gitdeploy_core::{Failure, FailureCode};
+use serde::Deserialize;
+
+use crate::stop::{Stop, disk};
+
+/// The largest `package.json` that is read, in bytes.
+const LARGEST: u64 = 4 << 20;
+
+/// The parts of a `package.json` that a plan looks at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Package {
+    scripts: BTreeMap<String, String>,
+    dependencies: BTreeMap<String, serde_json::Value>,
+    dev_dependencies: BTreeMap<String, serde_json::Value>,
+    /// Such as `pnpm@9.15.0+sha512.…`.
+    #[serde(rename = "packageManager")]
+    pub(super) manager: Option<String>,
+}
+
+impl Package {
+    /// Reads the `package.json` in `directory`, if there is one.
+    pub(super) fn read(directory: &Path) -> Result<Option<Self>, Stop> {
+        let file = match std::fs::File::open(directory.join("package.json")) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(disk("cannot read `package.json`")(error)),
+        };
+        let mut text = Vec::new();
+        file.take(LARGEST).read_to_end(&mut text).map_err(disk("cannot read `package.json`"))?;
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+        serde_json::from_slice(text).map(Some).map_err(|error| {
+            let cause = format!("`package.json` cannot be read: {error}");
+            Stop::author(
+                Failure::new(FailureCode::PlanSetting, cause).fix("mend the file, then deploy again"),
+            )
+        })
+    }
+
+    pub(super) fn script(&self, name: &str) -> Option<&str> {
+        self.scripts.get(name).map(String::as_str).filter(|script| !script.trim().is_empty())
+    }
+
+    pub(super) fn needs(&self, dependency: &str) -> bool {
+        self.dependencies.contains_key(dependency) || self.dev_dependencies.contains_key(dependency)
+    }
+}

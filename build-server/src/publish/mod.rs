@@ -1,0 +1,113 @@
+//! Uploads a site: its files first, its manifest last.
+
+mod replace;
+mod upload;
+
+use std::collections::BTreeMap;
+
+use gitdeploy_core::manifest::{self, File, Origin};
+use gitdeploy_core::{Attempt, BuildSpec, FailureCode, Manifest, OutputId, SitePath, keys};
+use gitdeploy_store::{Content, ETag, ObjectStore, Precondition, Put, StoreError};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::log::Recorder;
+use crate::output::SiteFile;
+use crate::stop::Stop;
+
+/// The largest manifest that is read back, in bytes: 50,000 files need about a fifth of it.
+const LARGEST_MANIFEST: u64 = 64 << 20;
+
+/// A site on its way into the store.
+#[derive(Debug)]
+pub(crate) struct Publication<'a> {
+    pub(crate) id: OutputId,
+    pub(crate) attempt: Attempt,
+    /// Whether an earlier site of the same id is replaced, as happens without an upload service.
+    pub(crate) replaces: bool,
+    pub(crate) origin: Origin,
+    pub(crate) started: Timestamp,
+    pub(crate) store: &'a ObjectStore,
+    pub(crate) recorder: &'a Recorder,
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+impl<'a> Publication<'a> {
+    pub(crate) fn new(
+        spec: &BuildSpec,
+        origin: Origin,
+        started: Timestamp,
+        store: &'a ObjectStore,
+        recorder: &'a Recorder,
+        cancel: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            id: spec.output_id(),
+            attempt: spec.attempt.unwrap_or(Attempt::FIRST),
+            replaces: spec.deployment.is_none(),
+            origin,
+            started,
+            store,
+            recorder,
+            cancel,
+        }
+    }
+
+    /// Publishes `files` and returns the manifest that visitors see.
+    pub(crate) async fn publish(&self, files: &[SiteFile]) -> Result<Manifest, Stop> {
+        if self.replaces
+            && let Some((earlier, etag)) = self.earlier().await?
+        {
+            return self.replace(files, earlier, etag).await;
+        }
+        let uploaded = self.upload(files.iter(), |path| keys::output(&self.id, path)).await?;
+        let manifest = self.manifest(uploaded);
+        self.write(&manifest, Precondition::Absent).await?;
+        Ok(manifest)
+    }
+
+    /// The manifest of the site that is replaced, if there is one.
+    async fn earlier(&self) -> Result<Option<(Manifest, ETag)>, Stop> {
+        match self.store.read(&keys::manifest(&self.id), LARGEST_MANIFEST).await {
+            Ok((meta, bytes)) => {
+                let manifest = serde_json::from_slice(&bytes).map_err(|error| {
+                    let cause = format!("the manifest of the earlier site cannot be read: {error}");
+                    Stop::platform(FailureCode::BuilderFailed, cause)
+                })?;
+                Ok(Some((manifest, meta.etag)))
+            }
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn manifest(&self, files: BTreeMap<SitePath, File>) -> Manifest {
+        Manifest {
+            version: manifest::VERSION,
+            id: self.id.clone(),
+            attempt: self.attempt,
+            files,
+            origin: self.origin.clone(),
+            builder: concat!("build-server ", env!("CARGO_PKG_VERSION")).to_owned(),
+            started: self.started,
+            finished: Timestamp::now(),
+        }
+    }
+
+    /// Writes the manifest: from here on visitors see the site.
+    async fn write(&self, manifest: &Manifest, precondition: Precondition) -> Result<ETag, Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::canceled());
+        }
+        let json = serde_json::to_vec(manifest).expect("a manifest has only text keys");
+        let put = Put { precondition, content_type: Some("application/json".to_owned()) };
+        match self.store.put(&keys::manifest(&self.id), Content::Bytes(json.into()), put).await {
+            Ok(etag) => Ok(etag),
+            Err(StoreError::Changed(_)) => Err(Stop::platform(
+                FailureCode::StoreUnavailable,
+                "another build of the same deployment was published meanwhile",
+            )),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Where the files of a build come from: a repository or an uploaded archive.
+
+mod address;
+mod archive;
+mod clone;
+
+use std::path::Path;
+
+use gitdeploy_core::manifest::Origin;
+use gitdeploy_core::spec::{Source, UploadKind};
+use gitdeploy_core::{BuildSpec, Failure, FailureCode, keys};
+use gitdeploy_store::{Get, ObjectStore};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::log::Recorder;
+use crate::stop::{Stop, disk};
+
+pub(crate) use clone::set_timeouts;
+
+/// What was fetched.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) origin: Origin,
+    /// Whether it is a finished site that is only to be published.
+    pub(crate) prebuilt: bool,
+}
+
+/// Fetches the source of `spec` into the empty directory `target`.
+pub(crate) async fn fetch(
+    spec: &BuildSpec,
+    config: &Config,
+    store: &ObjectStore,
+    target: &Path,
+    recorder: &Recorder,
+    cancel: &CancellationToken,
+) -> Result<Fetched, Stop> {
+    match &spec.source {
+        Source::Git { repository, reference } => {
+            let address = address::Address::parse(repository)?;
+            address.check(&config.allow_schemes, config.allow_private_addresses).await?;
+            let origin =
+                clone::clone(address, reference.as_deref(), target, config, recorder, cancel).await?;
+            Ok(Fetched { origin, prebuilt: false })
+        }
+        Source::Upload { kind, origin } => {
+            let deployment = spec.deployment.as_ref().ok_or_else(|| {
+                Stop::author(Failure::new(FailureCode::SourceArchive, "no deployment has this archive"))
+            })?;
+            let object = store.get(&keys::upload(deployment), Get::default()).await?;
+            let file = archive::download(object.body).await?;
+            let target = target.to_owned();
+            tokio::task::spawn_blocking(move || archive::unpack(file, &target))
+                .await
+                .map_err(|error| disk("cannot unpack the archive")(error.into()))??;
+            Ok(Fetched { origin: origin.clone(), prebuilt: *kind == UploadKind::Prebuilt })
+        }
+    }
+}

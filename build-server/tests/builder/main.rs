@@ -1,0 +1,9 @@
+//! The builder as its launcher sees it: a process, its variables, its standard output and its exit code, with
+//! a real git server, a directory as store and bash instead of large toolchains.
+
+mod cancel;
+mod harness;
+mod hostile;
+mod publish;
+mod settings;
+mod source;

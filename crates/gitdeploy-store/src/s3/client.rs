@@ -1,0 +1,81 @@
+//! How we talk to S3: timeouts, retries, checksums, and who we are.
+
+use std::time::Duration;
+
+use aws_config::meta::region::RegionProviderChain;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use secrecy::ExposeSecret as _;
+
+use crate::config::{S3Access, StoreConfig};
+
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long one attempt may take to be answered.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// How long a body may make no progress, in either direction.
+pub(super) const STALL: Duration = Duration::from_secs(20);
+
+/// The bytes a second that an upload must make on the whole; a slower one is taken for dead.
+const SLOWEST_UPLOAD: u64 = 32 * 1024;
+
+/// Bodies that we receive are watched by `read`, which does not mind a visitor who takes pauses.
+pub(super) async fn open(config: &StoreConfig) -> Client {
+    let uploads = StalledStreamProtectionConfig::enabled().download_enabled(false).grace_period(STALL);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .timeout_config(timeouts(ANSWER))
+        .stalled_stream_protection(uploads.build());
+    loader = match &config.access {
+        None => loader.region(RegionProviderChain::default_provider().or_else(default_region())),
+        Some(access) => {
+            let region = access.region.clone().map_or_else(default_region, Region::new);
+            if let Some(endpoint) = &access.endpoint_url_s3 {
+                loader = loader.endpoint_url(endpoint);
+            }
+            loader.region(region).credentials_provider(credentials(access))
+        }
+    };
+    let shared = loader.load().await;
+    // The SDK's default adds a checksum to every upload as a trailer of a chunked body, which many stores
+    // other than AWS refuse or store as content. TLS protects the way, and S3 itself keeps a checksum.
+    let s3 = Builder::from(&shared)
+        .force_path_style(config.path_style)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    Client::from_conf(s3.build())
+}
+
+/// What differs for a request that carries `bytes` bytes to the store.
+pub(super) fn upload(bytes: u64) -> Builder {
+    Builder::new().timeout_config(timeouts(ANSWER * 2 + Duration::from_secs(bytes / SLOWEST_UPLOAD)))
+}
+
+/// What differs for a request that S3 may take minutes to answer.
+pub(super) fn patient() -> Builder {
+    Builder::new().timeout_config(timeouts(Duration::from_mins(5)))
+}
+
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt).build()
+}
+
+fn default_region() -> Region {
+    Region::from_static("us-east-1")
+}
+
+fn credentials(access: &S3Access) -> Credentials {
+    Credentials::new(
+        &access.access_key_id,
+        access.secret_access_key.expose_secret(),
+        access.session_token.as_ref().map(|token| token.expose_secret().to_owned()),
+        None,
+        "GitDeploy",
+    )
+}

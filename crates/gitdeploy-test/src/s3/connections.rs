@@ -1,0 +1,109 @@
+//! Connections, and the faults that are put between them and the protocol.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http::{Request, Response, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::Shared;
+use super::fault::Fault;
+use super::operation::Operation;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Body = UnsyncBoxBody<Bytes, Error>;
+
+/// Serves connections until the task is aborted, which cuts them.
+pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&shared)));
+                }
+                Err(error) => tracing::debug!(%error, "cannot accept a connection"),
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Otherwise a body waits 40 ms for the acknowledgement of its head.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection is gone before its first request");
+        return;
+    }
+    let service = service_fn(|request| answer(request, &shared));
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// An error ends the connection.
+async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>, Error> {
+    let fault = shared.faults.lock().expect("no panic while locked").meet(Operation::of(&request));
+    match fault {
+        None => carry_out(request, shared).await,
+        Some(Fault::Delay(time)) => {
+            tokio::time::sleep(time).await;
+            carry_out(request, shared).await
+        }
+        Some(Fault::Status(status)) => refuse(request, status).await,
+        Some(Fault::Reset) => Err("reset on demand".into()),
+        Some(Fault::LostAnswer) => {
+            drop(carry_out(request, shared).await?.into_body().collect().await?);
+            Err("answer lost on demand".into())
+        }
+        Some(Fault::ShortBody) => {
+            let end = stream::iter([Err("cut on demand".into())]);
+            half(carry_out(request, shared).await?, end).await
+        }
+        Some(Fault::StalledBody) => half(carry_out(request, shared).await?, stream::pending()).await,
+    }
+}
+
+async fn carry_out(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>, Error> {
+    let answer = shared.service.call(request.map(s3s::Body::from)).await?;
+    Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+}
+
+async fn refuse(request: Request<Incoming>, status: u16) -> Result<Response<Body>, Error> {
+    let code = match status {
+        403 => "AccessDenied",
+        404 => "NoSuchKey",
+        409 => "ConditionalRequestConflict",
+        412 => "PreconditionFailed",
+        429 | 503 => "SlowDown",
+        501 => "NotImplemented",
+        _ => "InternalError",
+    };
+    let text = format!("<Error><Code>{code}</Code><Message>failed on demand</Message></Error>");
+    // A client that is still sending would see a reset instead.
+    drop(request.into_body().collect().await?);
+    let body = Full::from(text).map_err(|never| match never {}).boxed_unsync();
+    Ok(Response::builder().status(status).header(header::CONTENT_TYPE, "application/xml").body(body)?)
+}
+
+/// The announced length, half of the content, and then `end`.
+async fn half(
+    answer: Response<Body>,
+    end: impl futures_util::Stream<Item = Result<Frame<Bytes>, Error>> + Send + 'static,
+) -> Result<Response<Body>, Error> {
+    let (mut head, body) = answer.into_parts();
+    let whole = body.collect().await?.to_bytes();
+    head.headers.insert(header::CONTENT_LENGTH, whole.len().into());
+    let start = stream::iter([Ok(Frame::data(whole.slice(..whole.len() / 2)))]);
+    // hyper joins what is ready at once and would drop the half together with an error that follows.
+    let pause = stream::once(tokio::task::yield_now()).filter_map(async |()| None);
+    Ok(Response::from_parts(head, StreamBody::new(start.chain(pause).chain(end)).boxed_unsync()))
+}
