@@ -1,1 +1,29 @@
 //! The proxy: from a host name to the files of a deployment.
+//!
+//! It only reads, and needs nothing but the object store.
+
+mod body;
+mod cache_policy;
+mod cached;
+mod config;
+mod fault;
+mod handler;
+mod host;
+mod origin;
+mod pages;
+mod plain;
+mod range;
+mod resolve;
+mod run;
+mod serve;
+mod site;
+mod sites;
+mod target;
+mod validators;
+
+pub use body::Body;
+pub use config::Config;
+pub use handler::Handler;
+pub use host::{Domain, DomainError};
+pub use run::run;
+pub use serve::serve;

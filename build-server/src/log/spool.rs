@@ -53,9 +53,14 @@ impl Spool {
         self.written.send_replace(inner.bytes);
     }
 
-    /// The event that [`Spool::append`] would record for `body` now.
+    /// The event that [`Spool::append`] would record for `body` now; if lines are missing, that is recorded
+    /// first.
     pub(crate) fn next(&self, body: Body) -> Event {
-        let inner = self.inner.lock().expect("no panic while locked");
+        let mut inner = self.inner.lock().expect("no panic while locked");
+        let mut gap = String::new();
+        inner.push_gap(Timestamp::now(), &mut gap);
+        inner.write(&gap);
+        self.written.send_replace(inner.bytes);
         Event { seq: inner.seq + 1, at: Timestamp::now(), body }
     }
 
@@ -114,12 +119,16 @@ impl Inner {
                 return;
             }
         }
+        self.push_gap(now, text);
+        self.push_event(now, body, text);
+    }
+
+    fn push_gap(&mut self, now: Timestamp, text: &mut String) {
         if self.missing > 0 {
             let lines = std::mem::take(&mut self.missing);
             let reason = "are missing: the log is longer than its limit, or the disk was full".to_owned();
             self.push_event(now, Body::Gap { lines, reason }, text);
         }
-        self.push_event(now, body, text);
     }
 
     fn push_event(&mut self, at: Timestamp, body: Body, text: &mut String) {
@@ -186,7 +195,8 @@ mod tests {
         for _ in 0..100 {
             spool.append([line("some words")]);
         }
-        spool.append([Body::Notice { text: "the end".to_owned() }]);
+        let last = spool.next(Body::Notice { text: "the end".to_owned() });
+        spool.append_next(&last);
         let events = events(&spool);
         let shown = events.iter().filter(|event| matches!(event.body, Body::Log(_))).count() as u64;
         let gap = &events[events.len() - 2].body;

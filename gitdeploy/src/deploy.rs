@@ -1,0 +1,171 @@
+//! Deploys a source and shows how it goes.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use build_server::pack::{Packed, pack_prebuilt, pack_source};
+use gitdeploy_core::event::Outcome;
+use gitdeploy_core::spec::UploadKind;
+use gitdeploy_runtime::Vars;
+use upload_service::api::{CreateDeployment, CreateSettings, DeploymentView};
+use upload_service::catalog::Target;
+
+use crate::cli::{Build, Deploy};
+use crate::client::{Archive, Client};
+use crate::exit;
+use crate::source::{Source, SourceError};
+use crate::view::View;
+
+/// How often, and how many times, a deployment is looked at that has ended but is not concluded yet.
+const CONCLUDE: (Duration, u32) = (Duration::from_millis(50), 600);
+
+/// `gitdeploy deploy`.
+pub(crate) async fn run(deploy: Deploy, _vars: Vars) -> anyhow::Result<ExitCode> {
+    let source = match (deploy.prebuilt, deploy.source) {
+        (Some(directory), _) => Source::prebuilt(directory)?,
+        (None, source) => Source::parse(&source.unwrap_or_default())?,
+    };
+    let client = Client::find(deploy.platform)?;
+    let mut view = View::new(deploy.json);
+    let ended = tokio::select! {
+        ended = follow(&client, &source, &deploy.build, &mut view) => ended?,
+        _ = tokio::signal::ctrl_c() => {
+            view.left();
+            return Ok(ExitCode::from(exit::CANCELED));
+        }
+    };
+    if ended.exit_code == 0 {
+        view.url(&ended)?;
+    }
+    Ok(ExitCode::from(ended.exit_code))
+}
+
+/// A deployment that has come to its end.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) deployment: DeploymentView,
+    pub(crate) exit_code: u8,
+}
+
+impl Ended {
+    /// The address that is worth telling: the project's, if it leads to this deployment.
+    pub(crate) fn url(&self) -> &str {
+        let deployment = &self.deployment;
+        match &deployment.production_url {
+            Some(url) if deployment.production => url,
+            _ => &deployment.url,
+        }
+    }
+}
+
+/// Deploys `source` and shows its build until it has ended.
+pub(crate) async fn follow(
+    client: &Client,
+    source: &Source,
+    build: &Build,
+    view: &mut View,
+) -> anyhow::Result<Ended> {
+    let deployment = start(client, source, build, view).await?;
+    view.deployment(&deployment);
+    let mut events = client.events(deployment.id.as_str(), 0, true);
+    let mut outcome = None;
+    while let Some(event) = events.next().await? {
+        outcome = event.end().map(|end| end.state).or(outcome);
+        view.event(&event);
+    }
+    let deployment = concluded(client, deployment).await?;
+    let platform = outcome == Some(Outcome::PlatformError);
+    let exit_code = exit::of_state(deployment.state, platform);
+    let ended = Ended { deployment, exit_code };
+    view.ended(&ended);
+    Ok(ended)
+}
+
+async fn start(
+    client: &Client,
+    source: &Source,
+    build: &Build,
+    view: &mut View,
+) -> anyhow::Result<DeploymentView> {
+    let target = if build.preview { Target::Preview } else { Target::Production };
+    let (directory, kind) = match source {
+        Source::Git(address) => {
+            let request = CreateDeployment {
+                git: address.clone(),
+                reference: build.reference.clone(),
+                project: build.project.as_ref().map(ToString::to_string),
+                root: build.root.clone(),
+                settings: CreateSettings {
+                    install: build.install.clone(),
+                    command: build.command.clone(),
+                    output: build.output.clone(),
+                },
+                target,
+            };
+            return Ok(client.deploy_git(&request).await?);
+        }
+        Source::Directory(directory) => (directory, UploadKind::Source),
+        Source::Prebuilt(directory) => (directory, UploadKind::Prebuilt),
+    };
+    if build.reference.is_some() {
+        return Err(SourceError::ReferenceOfDirectory.into());
+    }
+    let project = match &build.project {
+        Some(project) => project.clone(),
+        None => Source::project(directory)?,
+    };
+    let archive = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let packed = pack(directory, kind, archive.path()).await?;
+    if packed.uncommitted_changes {
+        view.note("there are uncommitted changes; the commit that is checked out is deployed, without them");
+    }
+    let target = if build.preview { "preview" } else { "production" };
+    let fields = vec![
+        ("project", Some(project.to_string())),
+        ("root", root(packed.root, build.root.as_deref())),
+        ("ref", packed.origin.reference),
+        ("commit", packed.origin.commit),
+        ("message", packed.origin.message),
+        ("repository", packed.origin.repository),
+        ("install", build.install.clone()),
+        ("command", build.command.clone()),
+        ("output", build.output.clone()),
+        ("target", Some(target.to_owned())),
+    ];
+    Ok(client.deploy_archive(Archive { file: archive.path(), kind, fields }).await?)
+}
+
+async fn pack(directory: &Path, kind: UploadKind, archive: &Path) -> anyhow::Result<Packed> {
+    let (directory, archive) = (directory.to_owned(), archive.to_owned());
+    let packed = tokio::task::spawn_blocking(move || {
+        let file = std::io::BufWriter::new(std::fs::File::create(archive)?);
+        match kind {
+            UploadKind::Source => pack_source(&directory, file),
+            UploadKind::Prebuilt => pack_prebuilt(&directory, file),
+        }
+    });
+    Ok(packed.await??)
+}
+
+/// The project's directory in the archive: what was asked for, below what was packed.
+fn root(packed: Option<String>, asked: Option<&str>) -> Option<String> {
+    match (packed, asked) {
+        (Some(packed), Some(asked)) => Some(format!("{packed}/{asked}")),
+        (packed, asked) => packed.or(asked.map(str::to_owned)),
+    }
+}
+
+/// Waits until what the end of the log announced has been done, such as moving the route.
+async fn concluded(client: &Client, mut deployment: DeploymentView) -> anyhow::Result<DeploymentView> {
+    let (pause, times) = CONCLUDE;
+    for _ in 0..times {
+        deployment = client.deployment(deployment.id.as_str()).await?;
+        if deployment.state.is_final() {
+            return Ok(deployment);
+        }
+        tokio::time::sleep(pause).await;
+    }
+    anyhow::bail!("the deployment {} has ended, but its state is still `{}`", deployment.id, deployment.state)
+}

@@ -1,0 +1,124 @@
+//! The whole platform in one process: a directory as store, memory as bus, SQLite as catalog and builders as
+//! child processes, unless the settings say otherwise.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gitdeploy_bus::{BusConfig, EventBus};
+use gitdeploy_runtime::ready::wait_for;
+use gitdeploy_runtime::{Lifecycle, Vars, section};
+use gitdeploy_store::{ObjectStore, StoreConfig};
+use request_handler::Handler;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast::error::RecvError;
+use upload_service::{Config as ApiConfig, Control, Launcher, SitesUrl};
+use url::Url;
+
+use crate::cli::Up;
+use crate::client::API_FILE;
+
+/// How long requests and builds may take to end after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A platform that runs.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) control: Control,
+    pub(crate) api: Url,
+    pub(crate) sites: SitesUrl,
+    pub(crate) data: PathBuf,
+}
+
+/// Starts a platform as the options and the settings say.
+pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
+    let mut proxy: request_handler::Config = section("GITDEPLOY_PROXY_", vars)?;
+    let mut api = ApiConfig::from_vars(vars)?;
+    let mut store: StoreConfig = section("GITDEPLOY_STORE_", vars)?;
+    let bus: BusConfig = section("GITDEPLOY_BUS_", vars)?;
+
+    let data = std::path::absolute(&up.data_dir).context("cannot tell where the data directory is")?;
+    let mut builder_vars = vars.clone();
+    if store.bucket.is_none() && store.directory.is_none() {
+        let directory = data.join("store");
+        builder_vars.push(("GITDEPLOY_STORE_DIRECTORY".to_owned(), directory.display().to_string()));
+        store.directory = Some(directory);
+    }
+    let sites_listener = listen(up.sites_listen, "--sites-listen").await?;
+    let api_listener = listen(up.api_listen, "--api-listen").await?;
+    proxy.listen = sites_listener.local_addr()?;
+    api.listen = api_listener.local_addr()?;
+    api.data_directory.clone_from(&data);
+    api.grace_seconds = GRACE.as_secs();
+    if !vars.iter().any(|(name, _)| name == "GITDEPLOY_API_SITES_URL") {
+        let template = format!("http://{{label}}.{}:{}/", proxy.domain, proxy.listen.port());
+        api.sites_url = SitesUrl::try_from(template).context("cannot tell the address of sites")?;
+    }
+    let (sites, api_url) = (api.sites_url.clone(), api_url(api.listen)?);
+
+    let mut lifecycle = Lifecycle::new(GRACE + Duration::from_secs(2));
+    let bound = Duration::from_secs(api.ready_seconds);
+    let bus = wait_for("the bus", bound, async || EventBus::open(&bus).await).await?;
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let launcher = Launcher::process(program, vec!["build-server".to_owned()], &builder_vars);
+    make_data_directory(&data)?;
+    let store = wait_for("the store", bound, async || {
+        let store = ObjectStore::open(&store).await?;
+        store.check().await.map(|()| store)
+    })
+    .await?;
+    let control = Control::open(api, store.clone(), bus, launcher, lifecycle.stopping()).await?;
+    std::fs::write(data.join(API_FILE), format!("{api_url}\n"))
+        .with_context(|| format!("cannot write in the data directory `{}`", data.display()))?;
+
+    let handler = Handler::new(store, &proxy);
+    lifecycle.spawn("the proxy's invalidation", follow_routes(control.clone(), handler.clone()));
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn("the proxy", request_handler::serve(sites_listener, handler, stopping, GRACE));
+    lifecycle.spawn("the upload service", upload_service::serve(api_listener, control.clone()));
+    Ok(Platform { lifecycle, control, api: api_url, sites, data })
+}
+
+async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "cannot listen on {address}: another program does; if it is `gitdeploy up`, use `gitdeploy deploy`, else choose another address with `{option}`"
+        ),
+        _ => anyhow::anyhow!("cannot listen on {address}: {error}; choose another address with `{option}`"),
+    })
+}
+
+/// Where clients on this machine reach the API.
+fn api_url(listen: SocketAddr) -> anyhow::Result<Url> {
+    let mut host = listen;
+    if listen.ip().is_unspecified() {
+        host.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    Url::parse(&format!("http://{host}/")).context("cannot tell the address of the API")
+}
+
+fn make_data_directory(data: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| {
+        format!("cannot make the data directory `{}`; choose another with `--data-dir`", data.display())
+    })
+}
+
+/// Tells the proxy of routes as they are moved, so that the next request sees the new deployment.
+async fn follow_routes(control: Control, handler: Handler) -> anyhow::Result<()> {
+    let mut moved = control.moved_routes();
+    loop {
+        let label = tokio::select! {
+            label = moved.recv() => label,
+            () = control.stopping().cancelled() => return Ok(()),
+        };
+        match label {
+            Ok(label) => handler.invalidate(&label),
+            // The proxy looks again by itself within a second.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
+}

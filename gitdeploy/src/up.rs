@@ -1,0 +1,60 @@
+//! `gitdeploy up`: starts the platform, deploys, and serves until it is told to stop.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use gitdeploy_runtime::telemetry::LogConfig;
+use gitdeploy_runtime::{Vars, section, telemetry};
+
+use crate::cli::Up;
+use crate::client::Client;
+use crate::deploy;
+use crate::platform::{self, Platform};
+use crate::source::Source;
+use crate::view::View;
+
+/// Runs the platform. With a source whose deployment fails, the platform stops with the exit code of that.
+pub(crate) async fn up(up: Up, vars: Vars) -> anyhow::Result<ExitCode> {
+    let mut log: LogConfig = section("GITDEPLOY_LOG_", &vars)?;
+    // What the platform says of itself would stand between the lines of the build.
+    log.filter.get_or_insert_with(|| "warn".to_owned());
+    telemetry::init(&log);
+    let source = up.source.as_deref().map(Source::parse).transpose()?;
+    let mut view = View::new(up.json);
+    let platform = platform::start(&up, &vars).await?;
+    welcome(&platform, &mut view);
+
+    let Platform { lifecycle, api, data, .. } = platform;
+    let stopping = lifecycle.stopping();
+    let running = lifecycle.run();
+    let Some(source) = source else { return running.await };
+    let deploying = async {
+        let token = std::fs::read_to_string(data.join("token")).context("cannot read the token")?;
+        let client = Client::new(api, token.trim().to_owned().into())?;
+        deploy::follow(&client, &source, &up.build, &mut view).await
+    };
+    let mut running = std::pin::pin!(running);
+    let ended = tokio::select! {
+        code = &mut running => return code,
+        ended = deploying => ended,
+    };
+    match ended {
+        Ok(ended) if ended.exit_code == 0 => {
+            view.url(&ended)?;
+            view.note("serving until Ctrl-C");
+            running.await
+        }
+        other => {
+            stopping.cancel();
+            running.await?;
+            Ok(ExitCode::from(other?.exit_code))
+        }
+    }
+}
+
+fn welcome(platform: &Platform, view: &mut View) {
+    let code = platform.control.new_login_code();
+    view.note(&format!("sites      {}", platform.sites.of("<name>")));
+    view.note(&format!("dashboard  {}login?code={code} (works once, for ten minutes)", platform.api));
+    view.note(&format!("data       {}", platform.data.display()));
+}

@@ -1,0 +1,102 @@
+//! The bytes of files: from memory if they are few, piece by piece from the store otherwise.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use gitdeploy_core::Key;
+use gitdeploy_store::{ByteRange, ETag, ObjectBody, StoreError};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Frame;
+
+use crate::cached::{Cached, Loaded};
+use crate::fault::Fault;
+use crate::origin::Origin;
+use crate::site::File;
+
+/// The largest file that is kept in memory, in bytes.
+const MAX_KEPT: u64 = 8 << 20;
+
+/// How long the store may take for the next piece of a large file.
+const STALL: Duration = Duration::from_secs(30);
+
+/// What is sent to a visitor.
+pub type Body = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+
+/// The files that were asked for lately.
+#[derive(Clone)]
+pub(crate) struct Bodies {
+    origin: Origin,
+    kept: Arc<Cached<(Key, ETag), Bytes>>,
+}
+
+/// A body of bytes that are there.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+impl Bodies {
+    /// Keeps up to `capacity` bytes in memory.
+    pub(crate) fn new(origin: Origin, capacity: u64) -> Self {
+        Self { origin, kept: Cached::new(capacity) }
+    }
+
+    /// The body of a file, or a part of it that lies within it.
+    pub(crate) async fn open(&self, file: &File, range: Option<ByteRange>) -> Result<Body, Fault> {
+        if file.bytes > MAX_KEPT {
+            let object = self.origin.open(&file.key, &file.etag, range).await?;
+            return Ok(match object.body {
+                ObjectBody::Bytes(bytes) => full(bytes),
+                ObjectBody::Stream(stream) => paced(stream),
+            });
+        }
+        let whole = self.whole(file).await?;
+        Ok(full(match range {
+            None => whole,
+            Some(range) => whole.slice(index(range.start)..=index(range.end)),
+        }))
+    }
+
+    async fn whole(&self, file: &File) -> Result<Bytes, Fault> {
+        if file.bytes == 0 {
+            return Ok(Bytes::new());
+        }
+        let name = (file.key.clone(), file.etag.clone());
+        let load = |_| {
+            let (origin, (key, etag), bytes) = (self.origin.clone(), name.clone(), file.bytes);
+            async move {
+                let body = origin.whole(&key, &etag, bytes).await?;
+                let weight = body.len();
+                Ok(Loaded::for_ever(body, weight))
+            }
+        };
+        self.kept.get(&name, load).await
+    }
+}
+
+/// A body that fails, which closes the connection, when the store fails or stalls: never a short success.
+fn paced(pieces: BoxStream<'static, Result<Bytes, StoreError>>) -> Body {
+    let frames = stream::unfold(Some(pieces), |pieces| async {
+        let mut pieces = pieces?;
+        match tokio::time::timeout(STALL, pieces.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(piece))) => Some((Ok(Frame::data(piece)), Some(pieces))),
+            Ok(Some(Err(error))) => Some((Err(failed(error.into())), None)),
+            Err(_) => Some((Err(failed(Fault::Timeout(STALL))), None)),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+fn failed(fault: Fault) -> Box<dyn Error + Send + Sync> {
+    tracing::warn!(%fault, "a body ends early");
+    fault.into()
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).expect("an offset into memory fits")
+}

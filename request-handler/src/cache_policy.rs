@@ -1,0 +1,23 @@
+//! How long others may keep an answer: the only place that writes `Cache-Control`.
+
+use http::HeaderValue;
+
+/// What is said about keeping an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CachePolicy {
+    /// Keep it, and ask whether it is still right before each use: whatever the next deployment may change,
+    /// which is every file whose name does not come from its content, and every redirect.
+    Revalidate,
+    /// Do not keep it: errors, since the next answer may be a good one.
+    Never,
+}
+
+impl CachePolicy {
+    /// The value of `Cache-Control`.
+    pub(crate) fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Revalidate => "public, max-age=0, must-revalidate",
+            Self::Never => "no-store",
+        })
+    }
+}

@@ -1,0 +1,391 @@
+//! Values that are loaded once for everybody who waits for them, and kept.
+//!
+//! A load is a task of its own: it goes on, for the others and for the next visitor, when whoever asked first
+//! goes away. A value that was good goes on being served for a while when it cannot be loaded anew.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::time::Instant;
+
+use crate::fault::Fault;
+
+/// How long a visitor waits for a value to be loaded anew while an older one is there.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long an older value is served without another try after a load has failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long an older value may stand in for one that cannot be loaded.
+const STALE: Duration = Duration::from_hours(1);
+
+/// Values by key, up to a total weight.
+pub(crate) struct Cached<K, V> {
+    kept: moka::sync::Cache<K, Kept<V>>,
+    flights: Mutex<Flights<K, V>>,
+}
+
+/// A value and how it may be kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded<V> {
+    value: V,
+    weight: u32,
+    fresh: Freshness,
+    may_be_stale: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Freshness {
+    ForEver,
+    For(Duration),
+}
+
+#[derive(Clone)]
+struct Kept<V> {
+    loaded: Loaded<V>,
+    since: Instant,
+    /// Until when it is served unasked; `None`: for ever.
+    fresh_until: Option<Instant>,
+    /// Whether somebody said that it is old: then a newer one is waited for.
+    outdated: bool,
+}
+
+struct Flights<K, V> {
+    under_way: HashMap<K, Flight<V>>,
+    started: u64,
+}
+
+struct Flight<V> {
+    number: u64,
+    begun: Instant,
+    outcome: Shared<BoxFuture<'static, Result<V, Fault>>>,
+}
+
+impl<V> Loaded<V> {
+    /// A value that never changes.
+    pub(crate) fn for_ever(value: V, weight: usize) -> Self {
+        Self { value, weight: weigh(weight), fresh: Freshness::ForEver, may_be_stale: true }
+    }
+
+    /// A value that is asked for again after `fresh`, and served for longer if that fails.
+    pub(crate) fn for_now(value: V, weight: usize, fresh: Duration) -> Self {
+        Self { value, weight: weigh(weight), fresh: Freshness::For(fresh), may_be_stale: true }
+    }
+
+    /// The knowledge that something is not there: never an answer once it has to be asked for again.
+    pub(crate) fn absence(value: V, fresh: Duration) -> Self {
+        Self { value, weight: weigh(0), fresh: Freshness::For(fresh), may_be_stale: false }
+    }
+}
+
+impl<K, V> Cached<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// An empty cache for values of a total weight of `capacity`.
+    pub(crate) fn new(capacity: u64) -> Arc<Self> {
+        let kept = moka::sync::Cache::builder()
+            .max_capacity(capacity)
+            .weigher(|_, kept: &Kept<V>| kept.loaded.weight)
+            .build();
+        Arc::new(Self { kept, flights: Mutex::new(Flights { under_way: HashMap::new(), started: 0 }) })
+    }
+
+    /// The value for `key`, which `load` loads if it must; `load` is given the older value if there is one.
+    pub(crate) async fn get<F>(
+        self: &Arc<Self>,
+        key: &K,
+        load: impl FnOnce(Option<V>) -> F,
+    ) -> Result<V, Fault>
+    where
+        F: Future<Output = Result<Loaded<V>, Fault>> + Send + 'static,
+    {
+        let kept = self.kept.get(key);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.is_fresh()) {
+            return Ok(kept.loaded.value.clone());
+        }
+        let (begun, outcome) = match self.join(key, load) {
+            Joined::Arrived(value) => return Ok(value),
+            Joined::UnderWay { begun, outcome } => (begun, outcome),
+        };
+        let Some(older) = kept.filter(Kept::may_stand_in) else { return outcome.await };
+        let outcome = if older.outdated {
+            outcome.await
+        } else {
+            match tokio::time::timeout_at(begun + PATIENCE, outcome).await {
+                Ok(outcome) => outcome,
+                Err(_) => return Ok(older.loaded.value),
+            }
+        };
+        Ok(outcome.unwrap_or(older.loaded.value))
+    }
+
+    /// Makes the next caller wait for a newer value. A load that began before counts as old, too.
+    pub(crate) fn invalidate(&self, key: &K) {
+        let mut flights = self.flights();
+        flights.under_way.remove(key);
+        if let Some(kept) = self.kept.get(key) {
+            self.kept.insert(key.clone(), Kept { fresh_until: Some(Instant::now()), outdated: true, ..kept });
+        }
+    }
+
+    fn join<F>(self: &Arc<Self>, key: &K, load: impl FnOnce(Option<V>) -> F) -> Joined<V>
+    where
+        F: Future<Output = Result<Loaded<V>, Fault>> + Send + 'static,
+    {
+        let mut flights = self.flights();
+        let kept = self.kept.get(key);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.is_fresh()) {
+            return Joined::Arrived(kept.loaded.value.clone());
+        }
+        if let Some(Flight { begun, outcome, .. }) = flights.under_way.get(key) {
+            return Joined::UnderWay { begun: *begun, outcome: outcome.clone() };
+        }
+        flights.started += 1;
+        let landing = Landing { cached: Arc::clone(self), key: key.clone(), number: flights.started };
+        let load = load(kept.map(|kept| kept.loaded.value));
+        let task = tokio::spawn(async move {
+            let outcome = load.await;
+            landing.land(&outcome);
+            outcome.map(|loaded| loaded.value)
+        });
+        let outcome = task
+            .map(|ended| {
+                ended.unwrap_or_else(|_| Err(Fault::Damaged("loading from the store panicked".to_owned())))
+            })
+            .boxed()
+            .shared();
+        let begun = Instant::now();
+        let flight = Flight { number: flights.started, begun, outcome: outcome.clone() };
+        flights.under_way.insert(key.clone(), flight);
+        Joined::UnderWay { begun, outcome }
+    }
+
+    fn flights(&self) -> MutexGuard<'_, Flights<K, V>> {
+        self.flights.lock().expect("no panic while locked")
+    }
+}
+
+enum Joined<V> {
+    Arrived(V),
+    UnderWay { begun: Instant, outcome: Shared<BoxFuture<'static, Result<V, Fault>>> },
+}
+
+/// Ends a load, even if it panics.
+struct Landing<K: Hash + Eq, V> {
+    cached: Arc<Cached<K, V>>,
+    key: K,
+    number: u64,
+}
+
+impl<K, V> Landing<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn land(&self, outcome: &Result<Loaded<V>, Fault>) {
+        let flights = self.cached.flights();
+        if flights.under_way.get(&self.key).is_none_or(|flight| flight.number != self.number) {
+            return;
+        }
+        match outcome {
+            Ok(loaded) => self.cached.kept.insert(self.key.clone(), Kept::new(loaded.clone())),
+            // Expected while a site is being replaced; the caller reads its manifest again.
+            Err(Fault::Outdated(_)) => {}
+            Err(fault) => {
+                if let Some(older) = self.cached.kept.get(&self.key).filter(Kept::may_stand_in) {
+                    tracing::warn!(%fault, "serving what is known already");
+                    let fresh_until = Some(Instant::now() + RETRY);
+                    self.cached.kept.insert(self.key.clone(), Kept { fresh_until, outdated: false, ..older });
+                } else {
+                    tracing::warn!(%fault, "cannot load from the store");
+                }
+            }
+        }
+    }
+}
+
+impl<K: Hash + Eq, V> Drop for Landing<K, V> {
+    fn drop(&mut self) {
+        let mut flights = self.cached.flights.lock().expect("no panic while locked");
+        if flights.under_way.get(&self.key).is_some_and(|flight| flight.number == self.number) {
+            flights.under_way.remove(&self.key);
+        }
+    }
+}
+
+impl<V> Kept<V> {
+    fn new(loaded: Loaded<V>) -> Self {
+        let since = Instant::now();
+        let fresh_until = match loaded.fresh {
+            Freshness::ForEver => None,
+            Freshness::For(fresh) => Some(since + fresh),
+        };
+        Self { loaded, since, fresh_until, outdated: false }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.fresh_until.is_none_or(|until| Instant::now() < until)
+    }
+
+    fn may_stand_in(&self) -> bool {
+        self.loaded.may_be_stale && self.since.elapsed() < STALE
+    }
+}
+
+/// What an entry weighs: its content and about what its key and the bookkeeping take.
+fn weigh(bytes: usize) -> u32 {
+    u32::try_from(bytes.saturating_add(512)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn cached() -> Arc<Cached<&'static str, u32>> {
+        Cached::new(1 << 20)
+    }
+
+    fn fault() -> Fault {
+        Fault::Timeout(SECOND)
+    }
+
+    async fn get(cached: &Arc<Cached<&'static str, u32>>, loads: Result<u32, Fault>) -> Option<u32> {
+        let load = move |_| future::ready(loads.map(|value| Loaded::for_now(value, 0, SECOND)));
+        cached.get(&"key", load).await.ok()
+    }
+
+    #[tokio::test]
+    async fn a_thousand_visitors_make_one_load() {
+        let cached = cached();
+        let (loads, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+        let visitors: Vec<_> = (0..1000)
+            .map(|_| {
+                let (cached, loads, gate) = (Arc::clone(&cached), Arc::clone(&loads), Arc::clone(&gate));
+                let load = move |_| async move {
+                    loads.fetch_add(1, Ordering::SeqCst);
+                    gate.acquire().await.unwrap().forget();
+                    Ok(Loaded::for_ever(7, 0))
+                };
+                tokio::spawn(async move { cached.get(&"key", load).await.unwrap() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        gate.add_permits(1);
+        for visitor in visitors {
+            assert_eq!(visitor.await.unwrap(), 7);
+        }
+        assert_eq!(loads.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_load_outlives_the_visitor_who_began_it() {
+        let cached = cached();
+        let gate = Arc::new(Semaphore::new(0));
+        let inside = Arc::clone(&gate);
+        let first = tokio::spawn({
+            let cached = Arc::clone(&cached);
+            async move {
+                let load = |_| async move {
+                    inside.acquire().await.unwrap().forget();
+                    Ok(Loaded::for_ever(1, 0))
+                };
+                cached.get(&"key", load).await
+            }
+        });
+        tokio::task::yield_now().await;
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        gate.add_permits(1);
+        assert_eq!(get(&cached, Ok(2)).await, Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_value_is_loaded_anew_when_it_is_no_longer_fresh() {
+        let cached = cached();
+        assert_eq!(get(&cached, Ok(1)).await, Some(1));
+        assert_eq!(get(&cached, Ok(2)).await, Some(1));
+        tokio::time::advance(SECOND).await;
+        assert_eq!(get(&cached, Ok(3)).await, Some(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_value_stands_in_for_one_that_cannot_be_loaded() {
+        let cached = cached();
+        assert_eq!(get(&cached, Ok(1)).await, Some(1));
+        tokio::time::advance(STALE / 2).await;
+        assert_eq!(get(&cached, Err(fault())).await, Some(1));
+        assert_eq!(get(&cached, Ok(2)).await, Some(1), "there is no second try at once");
+        tokio::time::advance(STALE / 2).await;
+        assert_eq!(get(&cached, Err(fault())).await, None, "it is too old");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_value_stands_in_while_a_load_hangs() {
+        let cached = cached();
+        assert_eq!(get(&cached, Ok(1)).await, Some(1));
+        tokio::time::advance(SECOND).await;
+        let hangs = |_| future::pending();
+        let begin = Instant::now();
+        assert_eq!(cached.get(&"key", hangs).await.unwrap(), 1);
+        assert_eq!(begin.elapsed(), PATIENCE);
+        assert_eq!(cached.get(&"key", hangs).await.unwrap(), 1);
+        assert_eq!(begin.elapsed(), PATIENCE, "the second visitor does not wait at all");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absence_never_stands_in() {
+        let cached = cached();
+        let absent = |_| future::ready(Ok(Loaded::absence(0, SECOND)));
+        assert_eq!(cached.get(&"key", absent).await.unwrap(), 0);
+        assert_eq!(get(&cached, Ok(1)).await, Some(0));
+        tokio::time::advance(SECOND).await;
+        assert_eq!(get(&cached, Err(fault())).await, None);
+        assert_eq!(get(&cached, Ok(2)).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn invalidation_also_holds_for_a_load_under_way() {
+        let cached = cached();
+        let gate = Arc::new(Semaphore::new(0));
+        let inside = Arc::clone(&gate);
+        let early = tokio::spawn({
+            let cached = Arc::clone(&cached);
+            async move {
+                let load = |_| async move {
+                    inside.acquire().await.unwrap().forget();
+                    Ok(Loaded::for_ever(1, 0))
+                };
+                cached.get(&"key", load).await.unwrap()
+            }
+        });
+        tokio::task::yield_now().await;
+        cached.invalidate(&"key");
+        assert_eq!(get(&cached, Ok(2)).await, Some(2));
+        gate.add_permits(1);
+        assert_eq!(early.await.unwrap(), 1);
+        assert_eq!(get(&cached, Ok(3)).await, Some(2), "what the old load brought is not kept");
+        cached.invalidate(&"key");
+        assert_eq!(get(&cached, Ok(4)).await, Some(4));
+    }
+
+    #[tokio::test]
+    async fn a_load_that_panics_is_a_fault_and_can_be_tried_again() {
+        let cached = cached();
+        let panics = |_| async { panic!("on purpose") };
+        assert!(cached.get(&"key", panics).await.is_err());
+        assert_eq!(get(&cached, Ok(1)).await, Some(1));
+    }
+}

@@ -1,0 +1,280 @@
+//! From a request to an answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use gitdeploy_core::OutputId;
+use gitdeploy_store::ObjectStore;
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::body::{self, Bodies, Body};
+use crate::cache_policy::CachePolicy;
+use crate::config::Config;
+use crate::fault::Fault;
+use crate::host::{self, Domain};
+use crate::origin::Origin;
+use crate::pages;
+use crate::plain::Plain;
+use crate::range::{self, Selection};
+use crate::site::{File, Found, Site};
+use crate::sites::Sites;
+use crate::target::Target;
+use crate::validators::{self, Verdict};
+
+/// What is encoded in the path of a `Location`. A `\` must be: browsers read it as `/`.
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Answers requests from a store. Clones share their caches.
+#[derive(Clone)]
+pub struct Handler(Arc<Inner>);
+
+struct Inner {
+    domain: Domain,
+    sites: Sites,
+    plain: Plain,
+    bodies: Bodies,
+}
+
+impl Handler {
+    /// Answers from `store`, with empty caches.
+    pub fn new(store: ObjectStore, config: &Config) -> Self {
+        let origin = Origin::new(store);
+        Self(Arc::new(Inner {
+            domain: config.domain.clone(),
+            sites: Sites::new(origin.clone()),
+            plain: Plain::new(origin.clone()),
+            bodies: Bodies::new(origin, config.cache_bytes),
+        }))
+    }
+
+    /// Makes the next request for a label see what it leads to now. Whoever moves a route in the same process
+    /// says so here; others are seen after a second.
+    pub fn invalidate(&self, label: &str) {
+        if let Ok(label) = label.parse() {
+            self.0.sites.invalidate(&label);
+        }
+    }
+
+    /// Answers a request, whatever happens.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body> {
+        let begin = Instant::now();
+        let request = request.into_parts().0;
+        let mut response = guarded(self.0.respond(&request)).await;
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if request.method == Method::HEAD {
+            *response.body_mut() = body::full("");
+        }
+        tracing::debug!(
+            method = %request.method,
+            host = ?request.headers.get(http::header::HOST),
+            target = %request.uri,
+            status = response.status().as_u16(),
+            duration_ms = begin.elapsed().as_millis(),
+            "answered"
+        );
+        response
+    }
+}
+
+/// The answer, or the page for a panic: one request never takes others with it.
+async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body> {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| pages::internal_error())
+}
+
+impl Inner {
+    async fn respond(&self, request: &Parts) -> Response<Body> {
+        let label = match host::label(&request.uri, &request.headers, &self.domain) {
+            Ok(label) => label,
+            Err(error) => return pages::host_refused(&error),
+        };
+        match request.method {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => return allowing(no_content(), "GET, HEAD, OPTIONS"),
+            _ => return allowing(pages::method_not_allowed(), "GET, HEAD"),
+        }
+        let target = match Target::parse(&request.uri) {
+            Ok(target) => target,
+            Err(error) => return pages::target_refused(error),
+        };
+        let mut answer = self.visit(request, &label, &target).await;
+        if let Err(Fault::Outdated(_)) = answer {
+            // The site was replaced between its manifest and its file. What it is now is known on a second look.
+            answer = self.visit(request, &label, &target).await;
+        }
+        answer.unwrap_or_else(|fault| {
+            tracing::debug!(%fault, label = label.as_str(), path = target.path, "cannot answer");
+            pages::unavailable(&fault)
+        })
+    }
+
+    async fn visit(
+        &self,
+        request: &Parts,
+        label: &OutputId,
+        target: &Target,
+    ) -> Result<Response<Body>, Fault> {
+        let site = self.sites.find(label).await?;
+        let found = match &site {
+            Site::Published(published) => published.find(&target.path),
+            Site::Plain(id) => self.plain.find(id, &target.path).await?,
+            Site::Absent => Found::NoSite,
+        };
+        let file = match found {
+            Found::NoSite => return Ok(pages::no_site(&format!("{label}.{}", self.domain))),
+            Found::Redirect(path) => return Ok(redirect(&path, target.query.as_deref())),
+            Found::Missing(None) => return Ok(pages::not_found(&target.path)),
+            Found::File(ref file) | Found::Missing(Some(ref file)) => file,
+        };
+        let answer = match found {
+            Found::Missing(_) => self.not_found_page(request, file).await,
+            _ => self.file(request, file).await,
+        };
+        if let Err(Fault::Outdated(_)) = answer {
+            match &site {
+                Site::Published(published) => self.sites.reload(label, published),
+                Site::Plain(_) | Site::Absent => self.plain.forget(&file.key),
+            }
+        }
+        answer
+    }
+
+    async fn file(&self, request: &Parts, file: &File) -> Result<Response<Body>, Fault> {
+        let mut selection = Selection::Whole;
+        if let Some(tag) = &file.tag {
+            match validators::check(&request.headers, tag) {
+                Verdict::Failed => return Ok(pages::precondition_failed()),
+                Verdict::NotModified => return Ok(about(file, StatusCode::NOT_MODIFIED, body::full(""))),
+                Verdict::Proceed => selection = range::select(&request.headers, tag, file.bytes),
+            }
+        }
+        let part = match selection {
+            Selection::Whole => None,
+            Selection::Part(part) => Some(part),
+            Selection::Unsatisfiable => {
+                let mut response = pages::range_not_satisfiable(file.bytes);
+                response.headers_mut().insert(CONTENT_RANGE, text(&format!("bytes */{}", file.bytes)));
+                return Ok(response);
+            }
+        };
+        let body = match request.method {
+            Method::HEAD => body::full(""),
+            _ => self.bodies.open(file, part).await?,
+        };
+        let status = if part.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+        let mut response = about(file, status, body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, file.content_type.clone());
+        headers.insert(CONTENT_LENGTH, part.map_or(file.bytes, |part| part.end - part.start + 1).into());
+        if let Some(part) = part {
+            let range = format!("bytes {}-{}/{}", part.start, part.end, file.bytes);
+            headers.insert(CONTENT_RANGE, text(&range));
+        }
+        Ok(response)
+    }
+
+    /// The site's own page for what it has not. Conditions and ranges do not apply to it (RFC 9110 §13.2.1).
+    async fn not_found_page(&self, request: &Parts, file: &File) -> Result<Response<Body>, Fault> {
+        let body = match request.method {
+            Method::HEAD => body::full(""),
+            _ => self.bodies.open(file, None).await?,
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, file.content_type.clone());
+        headers.insert(CONTENT_LENGTH, file.bytes.into());
+        headers.insert(CACHE_CONTROL, CachePolicy::Never.header());
+        Ok(response)
+    }
+}
+
+/// An answer with what is said of a file whatever part of it is sent, and also with 304 (RFC 9110 §15.4.5).
+fn about(file: &File, status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, CachePolicy::Revalidate.header());
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Some(tag) = &file.tag {
+        headers.insert(ETAG, tag.header());
+    }
+    response
+}
+
+/// A redirect within the site to a decoded path that starts with exactly one `/`.
+fn redirect(path: &str, query: Option<&str>) -> Response<Body> {
+    let mut location = utf8_percent_encode(path, PATH).to_string();
+    if let Some(query) = query {
+        location.push('?');
+        location.extend(utf8_percent_encode(query, CONTROLS));
+    }
+    let mut response = Response::new(body::full(""));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, text(&location));
+    headers.insert(CACHE_CONTROL, CachePolicy::Revalidate.header());
+    headers.insert(CONTENT_LENGTH, 0.into());
+    response
+}
+
+fn no_content() -> Response<Body> {
+    let mut response = Response::new(body::full(""));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn allowing(mut response: Response<Body>, methods: &'static str) -> Response<Body> {
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).expect("digits and encoded text are visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered() {
+        let response = guarded(async { panic!("on purpose") }).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+    }
+
+    #[test]
+    fn a_location_stays_on_the_site() {
+        for (path, query, expected) in [
+            ("/a b/ü", None, "/a%20b/%C3%BC"),
+            ("/\\example.com/", Some("a=%20&ü"), "/%5Cexample.com/?a=%20&%C3%BC"),
+            ("/100%/[x]", Some(""), "/100%25/%5Bx%5D?"),
+            ("/?#", None, "/%3F%23"),
+        ] {
+            assert_eq!(redirect(path, query).headers()[LOCATION], expected);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The pages that the proxy shows itself. They are whole in themselves: no script, no image, no other file.
+
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::body::{self, Body};
+use crate::cache_policy::CachePolicy;
+use crate::fault::Fault;
+use crate::host::HostError;
+use crate::target::TargetError;
+
+const TEMPLATE: &str = include_str!("../pages/page.html");
+
+/// That the host cannot be read (400) or that there is no site (404).
+pub(crate) fn host_refused(error: &HostError) -> Response<Body> {
+    match error {
+        HostError::NotServed(host) => no_site(host),
+        _ => page(StatusCode::BAD_REQUEST, "This request cannot be understood", &sentence(error)),
+    }
+}
+
+/// That there is no site at a host.
+pub(crate) fn no_site(host: &str) -> Response<Body> {
+    let text = format!("No site is served at {host}. Is the address right, and has the site been deployed?");
+    page(StatusCode::NOT_FOUND, "There is no site here", &text)
+}
+
+/// That a site has nothing at a path.
+pub(crate) fn not_found(path: &str) -> Response<Body> {
+    let text = format!("This site has no page at {path}.");
+    page(StatusCode::NOT_FOUND, "This page does not exist", &text)
+}
+
+/// That a path cannot be looked up.
+pub(crate) fn target_refused(error: TargetError) -> Response<Body> {
+    let status = match error {
+        TargetError::TooLong => StatusCode::URI_TOO_LONG,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    page(status, "This request cannot be understood", &sentence(&error))
+}
+
+/// That a site is only read.
+pub(crate) fn method_not_allowed() -> Response<Body> {
+    page(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This is not possible here",
+        "A site answers only GET and HEAD requests.",
+    )
+}
+
+/// That a visitor wanted another version of a file.
+pub(crate) fn precondition_failed() -> Response<Body> {
+    let text = "The file is not the version that the request asks for.";
+    page(StatusCode::PRECONDITION_FAILED, "This file has changed", text)
+}
+
+/// That a visitor wanted bytes that a file does not have.
+pub(crate) fn range_not_satisfiable(bytes: u64) -> Response<Body> {
+    let text = format!("The file has {bytes} bytes, and the request asks for others.");
+    page(StatusCode::RANGE_NOT_SATISFIABLE, "This part of the file does not exist", &text)
+}
+
+/// That the store failed. What exactly is for the operator's eyes.
+pub(crate) fn unavailable(fault: &Fault) -> Response<Body> {
+    let text = match fault {
+        Fault::Timeout(_) => "The files of this site did not arrive in time. Please try again in a moment.",
+        Fault::Store(_) | Fault::Damaged(_) | Fault::Outdated(_) => {
+            "The files of this site cannot be read right now. Please try again in a moment."
+        }
+    };
+    page(fault.status(), "This site cannot be shown right now", text)
+}
+
+/// That the proxy itself failed.
+pub(crate) fn internal_error() -> Response<Body> {
+    let text = "Something went wrong on our side. Please try again in a moment.";
+    page(StatusCode::INTERNAL_SERVER_ERROR, "This site cannot be shown right now", text)
+}
+
+fn page(status: StatusCode, title: &str, sentence: &str) -> Response<Body> {
+    let html = TEMPLATE
+        .replace("{status}", &status.as_u16().to_string())
+        .replace("{title}", title)
+        .replace("{sentence}", &escape(sentence));
+    let length = HeaderValue::from(html.len());
+    let mut response = Response::new(body::full(html));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_LENGTH, length);
+    headers.insert(CACHE_CONTROL, CachePolicy::Never.header());
+    response
+}
+
+/// An error as a sentence: with a capital and a full stop, and without the back-ticks of a terminal.
+fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars().filter(|character| *character != '`');
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).chain(['.']).collect()
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_visitor_typed_is_shown_as_text() {
+        let response = not_found("/<script>alert('{title}')</script>");
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        let html = response.into_body().collect().await.unwrap().to_bytes();
+        let html = str::from_utf8(&html).unwrap();
+        assert!(html.contains("/&lt;script&gt;alert(&#39;{title}&#39;)&lt;/script&gt;"), "{html}");
+    }
+
+    #[test]
+    fn an_error_becomes_a_sentence() {
+        assert_eq!(sentence(&HostError::Malformed("a b".to_owned())), "The host a b is not a valid name.");
+        assert_eq!(sentence(&TargetError::Nul), "The path contains a NUL character.");
+    }
+}

@@ -1,0 +1,171 @@
+//! Conditional requests: whether a visitor already has what they ask for.
+//!
+//! No answer has a `Last-Modified`, so conditions on dates are passed over.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// What an answer's content is called, with its quotes and possibly `W/` (RFC 9110 §8.8.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EntityTag(String);
+
+/// What the conditions of a request come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The request is answered as if there were no conditions.
+    Proceed,
+    /// The visitor has it already: 304.
+    NotModified,
+    /// The visitor wants something else: 412.
+    Failed,
+}
+
+/// Evaluates the conditions of a GET or HEAD request for a file that is there, in the order of RFC 9110
+/// §13.2.2:
+///
+/// 1. `If-Match`: 412 unless one of its tags is the file's, by strong comparison, or it is `*`;
+/// 2. else `If-Unmodified-Since`: passed over, since there is no date;
+/// 3. `If-None-Match`: 304 if one of its tags is the file's, by weak comparison, or it is `*`;
+/// 4. else `If-Modified-Since`: passed over, since there is no date;
+/// 5. `Range` and `If-Range` follow in [`crate::range::select`].
+pub(crate) fn check(headers: &HeaderMap, tag: &EntityTag) -> Verdict {
+    if let Some(listed) = any_listed(headers, &header::IF_MATCH, |other| tag.matches_strongly(other))
+        && !listed
+    {
+        return Verdict::Failed;
+    }
+    match any_listed(headers, &header::IF_NONE_MATCH, |other| tag.matches_weakly(other)) {
+        Some(true) => Verdict::NotModified,
+        Some(false) | None => Verdict::Proceed,
+    }
+}
+
+impl EntityTag {
+    /// A tag from its text, if it is one that a header can carry.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let quoted = text.strip_prefix("W/").unwrap_or(text);
+        let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        let is_tag = opaque.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+        is_tag.then(|| Self(text.to_owned()))
+    }
+
+    /// The value of `ETag`.
+    pub(crate) fn header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).expect("a tag is visible ASCII")
+    }
+
+    /// Whether a header's value is this tag and the tag is strong.
+    pub(crate) fn is_exactly(&self, value: &HeaderValue) -> bool {
+        value.to_str().is_ok_and(|value| self.matches_strongly(value.trim_matches([' ', '\t'])))
+    }
+
+    fn matches_strongly(&self, other: &str) -> bool {
+        self.0 == other && !self.0.starts_with("W/")
+    }
+
+    fn matches_weakly(&self, other: &str) -> bool {
+        let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+        opaque(&self.0) == opaque(other)
+    }
+}
+
+/// Whether a list of tags is `*` or has one that matches; `None` if the header is absent.
+fn any_listed(headers: &HeaderMap, name: &HeaderName, matches: impl Fn(&str) -> bool) -> Option<bool> {
+    headers.contains_key(name).then(|| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|list| list.trim_matches([' ', '\t']) == "*" || tags(list).any(&matches))
+    })
+}
+
+/// The tags of a list, up to where it is malformed. A tag may contain commas.
+fn tags(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        let quote = if rest.starts_with("W/") { 2 } else { 0 };
+        let opaque = rest[quote..].strip_prefix('"')?;
+        let length = quote + 1 + opaque.find('"')? + 1;
+        let (tag, after) = rest.split_at(length);
+        rest = after;
+        Some(tag)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict(tag: &str, conditions: &[(HeaderName, &str)]) -> Verdict {
+        let mut headers = HeaderMap::new();
+        for (name, value) in conditions {
+            headers.append(name, value.parse().unwrap());
+        }
+        check(&headers, &EntityTag::new(tag).unwrap())
+    }
+
+    #[test]
+    fn if_none_match_compares_weakly() {
+        for (list, expected) in [
+            ("\"a\"", Verdict::NotModified),
+            ("W/\"a\"", Verdict::NotModified),
+            ("*", Verdict::NotModified),
+            (" * ", Verdict::NotModified),
+            ("\"x\", \"a\"", Verdict::NotModified),
+            ("\"x,y\" ,W/\"a\"", Verdict::NotModified),
+            ("\"b\"", Verdict::Proceed),
+            ("a", Verdict::Proceed),
+            ("\"a", Verdict::Proceed),
+            ("", Verdict::Proceed),
+            ("\"*\"", Verdict::Proceed),
+        ] {
+            assert_eq!(verdict("\"a\"", &[(header::IF_NONE_MATCH, list)]), expected, "{list}");
+        }
+        assert_eq!(verdict("W/\"a\"", &[(header::IF_NONE_MATCH, "\"a\"")]), Verdict::NotModified);
+        let lines = [(header::IF_NONE_MATCH, "\"x\""), (header::IF_NONE_MATCH, "\"a\"")];
+        assert_eq!(verdict("\"a\"", &lines), Verdict::NotModified);
+    }
+
+    #[test]
+    fn if_match_compares_strongly_and_comes_first() {
+        for (list, expected) in [
+            ("\"a\"", Verdict::Proceed),
+            ("*", Verdict::Proceed),
+            ("\"x\", \"a\"", Verdict::Proceed),
+            ("W/\"a\"", Verdict::Failed),
+            ("\"b\"", Verdict::Failed),
+            ("nonsense", Verdict::Failed),
+        ] {
+            assert_eq!(verdict("\"a\"", &[(header::IF_MATCH, list)]), expected, "{list}");
+        }
+        assert_eq!(verdict("W/\"a\"", &[(header::IF_MATCH, "W/\"a\"")]), Verdict::Failed);
+        let both = [(header::IF_NONE_MATCH, "\"a\""), (header::IF_MATCH, "\"b\"")];
+        assert_eq!(verdict("\"a\"", &both), Verdict::Failed);
+    }
+
+    #[test]
+    fn dates_are_passed_over() {
+        let date = "Fri, 01 Jan 2100 00:00:00 GMT";
+        assert_eq!(verdict("\"a\"", &[(header::IF_MODIFIED_SINCE, date)]), Verdict::Proceed);
+        assert_eq!(verdict("\"a\"", &[(header::IF_UNMODIFIED_SINCE, date)]), Verdict::Proceed);
+    }
+
+    #[test]
+    fn only_quoted_visible_text_is_a_tag() {
+        assert!(EntityTag::new("\"a-b\"").is_some() && EntityTag::new("W/\"\"").is_some());
+        for bad in ["a", "\"", "\"a", "\"a\"b\"", "\"a b\"", "\"\n\"", "w/\"a\""] {
+            assert!(EntityTag::new(bad).is_none(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_is_read_without_a_panic(list in "[ ,\"W/*a-cé]{0,20}") {
+            let found: Vec<_> = tags(&list).collect();
+            prop_assert!(found.iter().all(|tag| tag.ends_with('"')));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Builders as processes of this machine.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use gitdeploy_bus::EventBus;
+use gitdeploy_core::BuildSpec;
+use gitdeploy_core::spec::variable;
+use gitdeploy_runtime::Vars;
+use nix::sys::signal::Signal;
+use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{ChildStderr, ChildStdin};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::stdout::publish_events;
+use super::{Build, Ended, LaunchError};
+
+/// How long the outputs of a builder that has ended are read on. Something that it started may hold them open.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// How many lines of standard error are kept.
+const LAST_WORDS: usize = 20;
+
+/// What builders get of the service's variables by name.
+const PASSED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+];
+
+/// What builders get of the service's variables by how they start.
+const PASSED_PREFIXES: &[&str] =
+    &["AWS_", "GITDEPLOY_BUILD_", "GITDEPLOY_STORE_", "GITDEPLOY_BUS_", "GITDEPLOY_LOG_"];
+
+/// What a project says about its build, which no variable of the service may say for all of them.
+const OF_PROJECTS: &[&str] = &[variable::INSTALL, variable::COMMAND, variable::OUTPUT];
+
+/// Names, separated by commas, of variables that the operator passes on to builds.
+const PASS: &str = "GITDEPLOY_BUILD_PASS";
+
+#[derive(Debug, Clone)]
+pub(super) struct Process {
+    program: PathBuf,
+    arguments: Vec<String>,
+    vars: Vars,
+}
+
+impl Process {
+    pub(super) fn new(program: PathBuf, arguments: Vec<String>, vars: &Vars) -> Self {
+        Self { program, arguments, vars: passed(vars) }
+    }
+
+    pub(super) fn launch(&self, spec: &BuildSpec, bus: &EventBus) -> Result<Build, LaunchError> {
+        let mut command = CommandWrap::with_new(&self.program, |command| {
+            command
+                .args(&self.arguments)
+                .env_clear()
+                .envs(self.vars.iter().map(|(name, value)| (name, value)))
+                .envs(spec.to_vars())
+                .env("GITDEPLOY_BUILD_LAUNCHER", "pipe")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+        });
+        let mut child = command
+            .wrap(ProcessGroup::leader())
+            .wrap(KillOnDrop)
+            .spawn()
+            .map_err(|source| LaunchError { program: self.program.clone(), source })?;
+
+        let stdin = child.stdin().take();
+        let stdout = child.stdout().take().expect("it is a pipe");
+        let stderr = child.stderr().take().expect("it is a pipe");
+        let attempt = spec.attempt.expect("the catalog counts attempts");
+        let outputs = Outputs {
+            stdout: tokio::spawn(publish_events(stdout, spec.output_id(), attempt, bus.clone())),
+            stderr: tokio::spawn(keep_last_words(stderr)),
+        };
+        let (stop, stopped) = watch::channel(None);
+        Ok(Build { stop, ended: tokio::spawn(attend(child, stdin, outputs, stopped)) })
+    }
+}
+
+struct Outputs {
+    stdout: JoinHandle<()>,
+    stderr: JoinHandle<VecDeque<String>>,
+}
+
+async fn attend(
+    mut child: Box<dyn ChildWrapper>,
+    stdin: Option<ChildStdin>,
+    mut outputs: Outputs,
+    mut stopped: watch::Receiver<Option<Duration>>,
+) -> Ended {
+    let early = tokio::select! {
+        status = child.wait() => Some(status),
+        _ = stopped.changed() => None,
+    };
+    let status = if let Some(status) = early {
+        status
+    } else {
+        // The end of its standard input and SIGTERM both tell the builder to cancel.
+        drop(stdin);
+        // Whoever dropped the build waits for nothing.
+        let grace = stopped.borrow().unwrap_or_default();
+        stop(&mut child, grace).await
+    };
+    if tokio::time::timeout(DRAIN, &mut outputs.stdout).await.is_err() {
+        outputs.stdout.abort();
+    }
+    let last_words = match tokio::time::timeout(DRAIN, &mut outputs.stderr).await {
+        Ok(Ok(mut lines)) => lines.pop_back(),
+        _ => None,
+    };
+    outputs.stderr.abort();
+    Ended { reason: status.map_or_else(|error| error.to_string(), describe), last_words }
+}
+
+async fn stop(child: &mut Box<dyn ChildWrapper>, grace: Duration) -> std::io::Result<ExitStatus> {
+    if let Err(error) = child.signal(Signal::SIGTERM as i32) {
+        tracing::debug!(%error, "the builder cannot be told to stop");
+    }
+    if let Ok(status) = tokio::time::timeout(grace, child.wait()).await {
+        return status;
+    }
+    tracing::warn!(grace_seconds = grace.as_secs(), "the builder did not stop in time and is killed");
+    child.start_kill()?;
+    child.wait().await
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => format!("signal {number} ({signal})"),
+            Err(_) => format!("signal {number}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}
+
+async fn keep_last_words(stderr: ChildStderr) -> VecDeque<String> {
+    let mut reader = BufReader::new(stderr);
+    let (mut line, mut last) = (Vec::new(), VecDeque::new());
+    while matches!(reader.read_until(b'\n', &mut line).await, Ok(1..)) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        line.clear();
+        tracing::debug!(line = text, "the builder says");
+        if text.is_empty() {
+            continue;
+        }
+        if last.len() == LAST_WORDS {
+            last.pop_front();
+        }
+        last.push_back(text);
+    }
+    last
+}
+
+fn passed(vars: &Vars) -> Vars {
+    let named: Vec<&str> = vars
+        .iter()
+        .filter(|(name, _)| name == PASS)
+        .flat_map(|(_, value)| value.split(',').map(str::trim))
+        .collect();
+    let wanted = |name: &str| {
+        (PASSED.contains(&name)
+            || PASSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || named.contains(&name))
+            && !OF_PROJECTS.contains(&name)
+    };
+    vars.iter().filter(|(name, _)| wanted(name)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builders_get_only_what_they_need() {
+        let all = [
+            "PATH",
+            "HOME",
+            "USER",
+            "GITDEPLOY_API_TOKEN",
+            "AWS_REGION",
+            "GITDEPLOY_BUILD_SECONDS",
+            "GITDEPLOY_BUILD_COMMAND",
+            "GITDEPLOY_STORE_DIRECTORY",
+            "NPM_TOKEN",
+            "GITHUB_TOKEN",
+        ];
+        let mut vars: Vars = all.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+        vars.push((PASS.to_owned(), "NPM_TOKEN, OTHER".to_owned()));
+        let names: Vec<_> = passed(&vars).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "PATH",
+                "HOME",
+                "AWS_REGION",
+                "GITDEPLOY_BUILD_SECONDS",
+                "GITDEPLOY_STORE_DIRECTORY",
+                "NPM_TOKEN",
+                PASS
+            ]
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! The last event of a build whose builder cannot write it itself.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use gitdeploy_bus::{Batch, BusError};
+use gitdeploy_core::event::Outcome;
+use gitdeploy_core::{Attempt, Body, End, Event, Failure};
+use jiff::Timestamp;
+
+use super::archive;
+use crate::catalog::Deployment;
+use crate::control::Control;
+
+/// How long the bus and the store may take; what has failed by then is given up, so that the deployment
+/// still ends.
+const BOUND: Duration = Duration::from_secs(30);
+
+impl Control {
+    /// Writes the end to the archive, then to the bus: the order of a builder that is well.
+    pub(crate) async fn tell_end(&self, deployment: &Deployment, end: End) {
+        let attempt = deployment.attempt.max(Attempt::FIRST);
+        let mut events = match tokio::time::timeout(BOUND, self.events_so_far(deployment, attempt)).await {
+            Ok(Ok(events)) => events,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, deployment.id = %deployment.id, "the log so far cannot be read");
+                Vec::new()
+            }
+            Err(_) => Vec::new(),
+        };
+        let has_ended = events.last().is_some_and(|event| event.end().is_some());
+        let seq = events.last().map_or(1, |event| event.seq + 1);
+        let last = Event { seq, at: Timestamp::now(), body: Body::End(end) };
+        if !has_ended {
+            events.push(last.clone());
+        }
+        let output = deployment.output();
+        let archive = tokio::time::timeout(BOUND, archive::write(&self.store, &output, &events));
+        if !matches!(archive.await, Ok(Ok(()))) {
+            tracing::error!(deployment.id = %deployment.id, "the log is not archived");
+        }
+        if has_ended {
+            return;
+        }
+        let batch = Batch { attempt, events: vec![last] };
+        let publish = tokio::time::timeout(BOUND, self.bus.publish(&output, &batch));
+        if !matches!(publish.await, Ok(Ok(()))) {
+            tracing::warn!(deployment.id = %deployment.id, "the end is not on the bus");
+        }
+    }
+
+    /// Writes the end of a deployment that was canceled before it was built.
+    pub(crate) async fn tell_canceled(&self, deployment: &Deployment, failure: Failure) {
+        self.tell_end(deployment, End::unsuccessful(Outcome::Canceled, None, failure)).await;
+    }
+
+    async fn events_so_far(&self, deployment: &Deployment, attempt: Attempt) -> Result<Vec<Event>, BusError> {
+        let output = deployment.output();
+        let Some(last) = self.bus.position(&output).await?.filter(|last| last.attempt == attempt) else {
+            return Ok(Vec::new());
+        };
+        let mut batches = self.bus.follow(&output, None);
+        let mut events: Vec<Event> = Vec::new();
+        while events.last().is_none_or(|event| event.seq < last.seq)
+            && let Some(batch) = batches.next().await
+        {
+            events.extend(batch.events);
+        }
+        Ok(events)
+    }
+}

@@ -1,0 +1,27 @@
+//! The control plane as a program.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gitdeploy_runtime::{Lifecycle, exit, process_vars, section, telemetry};
+use tokio::net::TcpListener;
+use upload_service::{Config, open, serve};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit::code(start().await)
+}
+
+async fn start() -> anyhow::Result<ExitCode> {
+    let vars = process_vars();
+    let config = Config::from_vars(&vars)?;
+    telemetry::init(&section("GITDEPLOY_LOG_", &vars)?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} (`GITDEPLOY_API_LISTEN`)", config.listen))?;
+    let mut lifecycle = Lifecycle::new(Duration::from_secs(config.grace_seconds));
+    let control = open(&vars, lifecycle.stopping()).await?;
+    lifecycle.spawn("upload-service", serve(listener, control));
+    lifecycle.run().await
+}

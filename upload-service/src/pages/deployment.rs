@@ -1,0 +1,147 @@
+//! The page of one deployment: where it stands, why it failed, and its log as it grows.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use futures_util::StreamExt as _;
+use gitdeploy_core::event::PhaseState;
+use gitdeploy_core::{Body, Event, Failure, Phase};
+use jiff::{SignedDuration, Timestamp};
+
+use super::list::commit;
+use super::times::{ago, size, took};
+use crate::api::{App, find};
+use crate::catalog::Deployment;
+use crate::log::{Follow, line, plain};
+
+/// How many lines of the log the page holds; the whole log is a link away.
+const LINES: usize = 2000;
+
+/// How long the log may take to be read before the page goes out without it.
+const BOUND: Duration = Duration::from_secs(3);
+
+#[derive(Template)]
+#[template(path = "deployment.html")]
+struct DeploymentPage {
+    id: String,
+    project: String,
+    state: &'static str,
+    is_final: bool,
+    production: bool,
+    commit: String,
+    message: String,
+    repository: Option<String>,
+    created: Timestamp,
+    ago: String,
+    took: Option<String>,
+    files: Option<u64>,
+    size: Option<String>,
+    failure: Option<Failure>,
+    /// Where it can be seen, once it is ready.
+    url: Option<String>,
+    production_url: Option<String>,
+    log: Log,
+}
+
+/// What the page shows of the log.
+#[derive(Default)]
+struct Log {
+    phases: Vec<PhaseRow>,
+    lines: VecDeque<String>,
+    /// How many lines are above those that are shown.
+    above: usize,
+    /// The last event that is shown.
+    seq: u64,
+    /// Why there is no more.
+    missing: Option<String>,
+}
+
+struct PhaseRow {
+    phase: Phase,
+    state: &'static str,
+    summary: String,
+}
+
+pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let deployment = match find(&app.control, &id).await {
+        Ok(deployment) => deployment,
+        Err(error) => return super::problem(&error),
+    };
+    let log = read_log(&app, &deployment).await;
+    let sites = &app.control.config.sites_url;
+    let is_ready = deployment.state == gitdeploy_core::State::Ready;
+    let ran = deployment.started.zip(deployment.finished);
+    let page = DeploymentPage {
+        url: is_ready.then(|| sites.of(deployment.id.as_str())),
+        production_url: deployment.production.then(|| sites.of(deployment.project.as_str())),
+        project: deployment.project.to_string(),
+        state: deployment.state.as_str(),
+        is_final: deployment.state.is_final(),
+        production: deployment.production,
+        commit: commit(&deployment),
+        created: deployment.created,
+        ago: ago(deployment.created, Timestamp::now()),
+        took: ran.map(|(started, finished)| took(finished.duration_since(started))),
+        files: deployment.files,
+        size: deployment.bytes.map(size),
+        message: deployment.origin.message.unwrap_or_default(),
+        repository: deployment.origin.repository,
+        failure: deployment.failure,
+        id: deployment.id.to_string(),
+        log,
+    };
+    super::rendered(StatusCode::OK, &page)
+}
+
+async fn read_log(app: &App, deployment: &Deployment) -> Log {
+    let mut log = Log::default();
+    let read = async {
+        let mut events = app.control.events(deployment, 0, Follow::No).await?;
+        while let Some(event) = events.next().await {
+            log.add(&event?);
+        }
+        Ok::<_, crate::log::LogError>(())
+    };
+    match tokio::time::timeout(BOUND, read).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, deployment.id = %deployment.id, "a log cannot be shown");
+            log.missing = Some(error.to_string());
+        }
+        Err(_) => log.missing = Some("it takes too long to read".to_owned()),
+    }
+    log
+}
+
+impl Log {
+    fn add(&mut self, event: &Event) {
+        self.seq = event.seq;
+        if let Body::Phase(change) = &event.body {
+            let state = match change.state {
+                PhaseState::Started => "started",
+                PhaseState::Finished => "finished",
+                PhaseState::Failed => "failed",
+            };
+            let ms = change.ms.and_then(|ms| i64::try_from(ms).ok());
+            let time = ms.map(|ms| took(SignedDuration::from_millis(ms)));
+            let summary = change.summary.as_deref().map(plain);
+            let summary = time.into_iter().chain(summary).collect::<Vec<_>>().join(", ");
+            let row = PhaseRow { phase: change.phase, state, summary };
+            match self.phases.iter_mut().find(|known| known.phase == change.phase) {
+                Some(known) => *known = row,
+                None => self.phases.push(row),
+            }
+        }
+        for line in line(event).lines() {
+            self.lines.push_back(line.to_owned());
+        }
+        while self.lines.len() > LINES {
+            self.lines.pop_front();
+            self.above += 1;
+        }
+    }
+}

@@ -1,0 +1,70 @@
+// Continues the log of a deployment where the page ends. The browser connects again by itself and says which
+// event it saw last, so no line is missing and none comes twice.
+"use strict";
+
+(() => {
+  const log = document.getElementById("log");
+  const phases = document.getElementById("phases");
+  const state = document.getElementById("state");
+  const source = new EventSource(
+    `/v1/deployments/${log.dataset.deployment}/logs?from=${log.dataset.seq}`,
+  );
+
+  // Escape sequences and control characters, as the server removes them.
+  const plain = (text) =>
+    text
+      .replace(/\u001b(?:\[[^@-~]*[@-~]?|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\?|$)|[ -/].?|.|$)/g, "")
+      .replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, "");
+
+  // A reader who has scrolled up is left where they are.
+  const atEnd = () => window.innerHeight + window.scrollY >= document.body.scrollHeight - 80;
+
+  const show = (line) => {
+    const follow = atEnd();
+    log.append(`${line}\n`);
+    if (follow) {
+      window.scrollTo(0, document.body.scrollHeight);
+    }
+  };
+
+  const on = (kind, handle) =>
+    source.addEventListener(kind, (message) => handle(JSON.parse(message.data)));
+
+  on("log", (event) => show((event.stream === "builder" ? "* " : "") + plain(event.text)));
+  on("gap", (event) => show(`[${event.lines} lines ${plain(event.reason)}]`));
+  on("notice", (event) => show(`note: ${plain(event.text)}`));
+  on("plan", (event) => {
+    for (const decision of event.decisions) {
+      show(`${decision.name}: ${plain(decision.value)} (${plain(decision.because)})`);
+    }
+  });
+  on("phase", (event) => {
+    let row = phases.querySelector(`[data-phase="${CSS.escape(event.phase)}"]`);
+    if (!row) {
+      row = document.createElement("li");
+      row.dataset.phase = event.phase;
+      phases.append(row);
+    }
+    row.className = event.state;
+    const parts = [];
+    if (event.ms !== undefined) {
+      parts.push(`${(event.ms / 1000).toFixed(1)} s`);
+    }
+    if (event.summary) {
+      parts.push(plain(event.summary));
+    }
+    const summary = document.createElement("span");
+    summary.className = "quiet";
+    summary.textContent = parts.join(", ");
+    row.replaceChildren(`${event.phase} `, summary);
+    if (event.state === "started") {
+      show(`--- ${event.phase}`);
+      state.textContent = event.phase === "upload" ? "publishing" : "building";
+    }
+  });
+  on("end", () => {
+    source.close();
+    // The page knows how it ended, and why.
+    window.location.reload();
+  });
+})();

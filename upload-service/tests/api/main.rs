@@ -1,0 +1,17 @@
+//! The service as its clients see it, with stand-ins for builders.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
+
+mod builds;
+mod cancel;
+mod create;
+mod guard;
+mod health;
+mod lists;
+mod login;
+mod logs;
+mod pages;
+mod restart;
+mod routes;
+mod support;
+mod upload;

@@ -1,0 +1,57 @@
+use gitdeploy_core::keys;
+use gitdeploy_store::{Content, Put};
+
+use crate::support::{Platform, until};
+
+#[tokio::test]
+async fn a_second_deployment_takes_over_and_the_first_stays_complete() {
+    let platform = Platform::new("publish").await;
+    let mut moved = platform.control.moved_routes();
+    let first = platform.deploy("blog").await;
+    platform.final_view(&first).await;
+    assert_eq!(moved.recv().await.unwrap(), "blog");
+    let second = platform.deploy("blog").await;
+    platform.final_view(&second).await;
+    assert_eq!(moved.recv().await.unwrap(), "blog");
+    let route = platform.route("blog").await.unwrap();
+    assert_eq!(route.deployment, second);
+    assert_eq!(route.predecessors, std::slice::from_ref(&first));
+    let old = platform.get(&format!("/v1/deployments/{first}")).await.json();
+    assert_eq!((old["state"].as_str(), old["production"].as_bool()), (Some("ready"), Some(false)));
+}
+
+#[tokio::test]
+async fn a_preview_moves_no_route() {
+    let platform = Platform::new("publish").await;
+    let body = serde_json::json!({ "git": "https://host/blog", "target": "preview" });
+    let id = platform.post("/v1/deployments", &body).await.json()["id"].as_str().unwrap().parse().unwrap();
+    let view = platform.final_view(&id).await;
+    assert_eq!(view["state"], "ready");
+    assert_eq!(view.get("production_url"), None);
+    platform.whole_log(&id).await;
+    assert!(platform.route("blog").await.is_none());
+}
+
+#[tokio::test]
+async fn a_route_that_differs_from_the_catalog_is_repaired_at_the_start() {
+    let platform = Platform::new("publish").await;
+    let id = platform.deploy("blog").await;
+    let other = platform.deploy("news").await;
+    for id in [&id, &other] {
+        platform.final_view(id).await;
+        platform.whole_log(id).await;
+    }
+    let store = platform.store.clone();
+    let directory = platform.stop().await;
+    let key = |label| keys::route(label).unwrap();
+    store.delete(&key("blog")).await.unwrap();
+    store.put(&key("news"), Content::Bytes("garbage".into()), Put::default()).await.unwrap();
+
+    let platform = Platform::open(directory, "", |_| ()).await.started();
+    until(async || platform.route("blog").await.filter(|route| route.deployment == id)).await;
+    let read = async || {
+        let (_, bytes) = platform.store.read(&key("news"), 10_000).await.unwrap();
+        serde_json::from_slice::<gitdeploy_core::Route>(&bytes).ok().filter(|route| route.deployment == other)
+    };
+    until(read).await;
+}
