@@ -58,7 +58,7 @@ pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
     }
     let (sites, api_url) = (api.sites_url.clone(), api_url(api.listen)?);
 
-    let mut lifecycle = Lifecycle::new(GRACE + Duration::from_secs(2));
+    let mut lifecycle = Lifecycle::new(GRACE + Duration::from_secs(2))?;
     let bound = Duration::from_secs(api.ready_seconds);
     let bus = wait_for("the bus", bound, async || EventBus::open(&bus).await).await?;
     let program = std::env::current_exe().context("cannot find this program")?;

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::future;
 use gitdeploy_runtime::telemetry::LogConfig;
 use gitdeploy_runtime::{Lifecycle, ready, section, telemetry};
 use gitdeploy_store::{ObjectStore, StoreConfig};
@@ -35,12 +34,9 @@ pub async fn run(vars: &[(String, String)]) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let mut lifecycle = Lifecycle::new(config.grace() + CLOSING);
+    let mut lifecycle = Lifecycle::new(config.grace() + CLOSING)?;
+    tracing::info!(%address, domain = %config.domain, store = %described, "listening");
     let handler = Handler::new(store, &config);
     lifecycle.spawn("proxy", serve(listener, handler, lifecycle.stopping(), config.grace()));
-    // Signals are caught once the lifecycle was polled, which comes first; only then may anybody rely on us.
-    let announced = async {
-        tracing::info!(%address, domain = %config.domain, store = %described, "listening");
-    };
-    future::join(lifecycle.run(), announced).await.0
+    lifecycle.run().await
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
+#[path = "support/route.rs"]
+mod route;
 mod support;
 
 use std::time::Duration;
@@ -15,7 +17,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use request_handler::{Config, Handler};
-use support::{publish, publish_at, put, route};
+use support::{add, empty_manifest, publish, put, put_manifest};
 
 /// A little longer than anything that may change is taken for granted.
 const LATER: Duration = Duration::from_millis(2100);
@@ -61,11 +63,11 @@ async fn a_promotion_is_seen_at_once_by_whoever_is_told_and_soon_by_others() {
     for (number, content) in [(1, "one"), (2, "two")] {
         publish_page(&store, deployment(number).as_str(), content).await;
     }
-    route(&store, "blog", &deployment(1)).await;
+    route::lead(&store, "blog", &deployment(1)).await;
     assert_eq!(page(&told, "blog").await.as_deref(), Some("one"));
     assert_eq!(page(&other, "blog").await.as_deref(), Some("one"));
 
-    route(&store, "blog", &deployment(2)).await;
+    route::lead(&store, "blog", &deployment(2)).await;
     told.invalidate("blog");
     assert_eq!(page(&told, "blog").await.as_deref(), Some("two"));
     assert_eq!(page(&other, "blog").await.as_deref(), Some("one"), "the older route is still fresh");
@@ -82,7 +84,7 @@ async fn a_host_that_was_asked_for_too_early_works_once_it_is_there() {
     assert_eq!(page(&handler, id.as_str()).await, None);
 
     publish_page(&store, id.as_str(), "first").await;
-    route(&store, "blog", &id).await;
+    route::lead(&store, "blog", &id).await;
     assert_eq!(page(&handler, "blog").await, None, "the absence is still fresh");
     handler.invalidate("blog");
     assert_eq!(page(&handler, "blog").await.as_deref(), Some("first"));
@@ -105,7 +107,7 @@ async fn a_prefix_becomes_a_project_and_then_a_route() {
     assert_eq!(page(&handler, "blog").await.as_deref(), Some("built"));
 
     publish_page(&store, deployment(1).as_str(), "promoted").await;
-    route(&store, "blog", &deployment(1)).await;
+    route::lead(&store, "blog", &deployment(1)).await;
     tokio::time::advance(LATER).await;
     assert_eq!(page(&handler, "blog").await.as_deref(), Some("promoted"));
 }
@@ -159,65 +161,67 @@ async fn a_file_that_is_lost_is_a_fault_and_no_absence() {
     store.delete(&keys::output(&"blog".parse().unwrap(), &"index.html".parse().unwrap())).await.unwrap();
     assert_eq!(get(&handler, "blog", "/").await.0, StatusCode::BAD_GATEWAY);
 
-    route(&store, "lost", &deployment(9)).await;
+    route::lead(&store, "lost", &deployment(9)).await;
     assert_eq!(get(&handler, "lost", "/").await.0, StatusCode::BAD_GATEWAY);
 
     put(&store, &keys::manifest(&"odd".parse().unwrap()), Bytes::from_static(b"{")).await;
     assert_eq!(get(&handler, "odd", "/").await.0, StatusCode::BAD_GATEWAY);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_site_that_is_replaced_in_place_is_never_a_mix() {
-    const GENERATIONS: u64 = 60;
-    let (store, handler) = platform();
-    let files = |generation: u64| {
-        let content = |name| Bytes::from(format!("{name} of generation {generation:03}"));
-        [("index.html", content("page")), ("app.js", content("script"))]
-    };
-    publish(&store, "blog", &files(0)).await;
-    let replacing = tokio::spawn({
-        let store = store.clone();
-        async move {
-            for generation in 1..=GENERATIONS {
-                replace(&store, Attempt(generation), &files(generation)).await;
-            }
+    let store = ObjectStore::memory();
+    publish(&store, "blog", &generation(0)).await;
+    let mut visitors = Visitors { store: store.clone(), all: Vec::new() };
+    visitors.come(0).await;
+    for number in 1..=4 {
+        let (attempt, files, id) = (Attempt(number), generation(number), "blog".parse().unwrap());
+        let (mut switched, mut settled) = (empty_manifest("blog"), empty_manifest("blog"));
+        for (path, bytes) in &files {
+            add(&store, &mut switched, Some(attempt), path, bytes).await;
+            visitors.come(number - 1).await;
         }
-    });
-    let mut visitors = Vec::new();
-    for path in ["/", "/app.js", "/", "/app.js"] {
-        let handler = handler.clone();
-        visitors.push(tokio::spawn(async move {
-            let mut seen = 0;
-            while seen < GENERATIONS {
-                let (status, body) = get(&handler, "blog", path).await;
-                assert_eq!(status, StatusCode::OK);
-                let text = String::from_utf8(body.into()).unwrap();
-                let generation: u64 = text[text.len() - 3..].parse().unwrap();
-                assert!(generation >= seen, "generation {generation} came after {seen}");
-                seen = generation;
-                // The test is over sooner, and more often between the steps of a replacement.
-                if generation.is_multiple_of(2) {
-                    handler.invalidate("blog");
-                }
-                tokio::task::yield_now().await;
-            }
-        }));
-    }
-    replacing.await.unwrap();
-    handler.invalidate("blog");
-    for visitor in visitors {
-        visitor.await.unwrap();
+        put_manifest(&store, &switched).await;
+        visitors.come(number).await;
+        for (path, bytes) in &files {
+            add(&store, &mut settled, None, path, bytes).await;
+            visitors.come(number).await;
+        }
+        put_manifest(&store, &settled).await;
+        visitors.come(number).await;
+        for (path, _) in &files {
+            store.delete(&keys::staged(&id, attempt, &path.parse().unwrap())).await.unwrap();
+            visitors.come(number).await;
+        }
     }
 }
 
-/// The steps of a builder that replaces a site: staged files, the switch, files in place, the final manifest.
-async fn replace(store: &ObjectStore, attempt: Attempt, files: &[(&str, Bytes)]) {
-    let id: OutputId = "blog".parse().unwrap();
-    publish_at(store, "blog", Some(attempt), files).await;
-    tokio::task::yield_now().await;
-    publish(store, "blog", files).await;
-    for (path, _) in files {
-        tokio::task::yield_now().await;
-        store.delete(&keys::staged(&id, attempt, &path.parse().unwrap())).await.unwrap();
+fn generation(number: u64) -> [(&'static str, Bytes); 2] {
+    [("index.html", format!("page {number}").into()), ("app.js", format!("script {number}").into())]
+}
+
+/// Visitors of proxies that keep no file and each know the manifest of another moment.
+struct Visitors {
+    store: ObjectStore,
+    all: Vec<(Handler, u64)>,
+}
+
+impl Visitors {
+    /// Lets everybody look, and one more for whom everything is new: that one must see `current`.
+    async fn come(&mut self, current: u64) {
+        let config = Config { cache_bytes: 0, ..Config::default() };
+        let newcomer = Handler::new(self.store.clone(), &config);
+        assert_eq!(page(&newcomer, "blog").await, Some(format!("page {current}")));
+        self.all.push((newcomer, current));
+        for (handler, seen) in &mut self.all {
+            for path in ["/app.js", "/", "/app.js"] {
+                let (status, body) = get(handler, "blog", path).await;
+                assert_eq!(status, StatusCode::OK);
+                let text = String::from_utf8(body.into()).unwrap();
+                let number: u64 = text.split_once(' ').unwrap().1.parse().unwrap();
+                assert!(number >= *seen && number <= current, "`{text}` came after {seen} before {current}");
+                *seen = number;
+            }
+        }
     }
 }

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
+#[path = "support/route.rs"]
+mod route;
 mod support;
 
 use std::fmt::Write as _;
@@ -68,7 +70,7 @@ async fn play(written: &str) -> String {
                 }
             }
             ["route", label, deployment] => {
-                support::route(&store, label, &deployment.parse().unwrap()).await;
+                route::lead(&store, label, &deployment.parse().unwrap()).await;
             }
             ["request", ..] => {
                 let answer = describe(&exchange(address, &unescape(body.trim())).await);

@@ -242,6 +242,9 @@ impl Control {
             finished = finish => finished,
             () = self.gave_up() => return,
         };
+        if finished == Finished::Refused {
+            return;
+        }
         tracing::info!(
             deployment.id = %deployment.id,
             deployment.state = %ending.state,

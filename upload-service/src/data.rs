@@ -34,7 +34,16 @@ pub enum OpenError {
 #[derive(Debug)]
 pub(crate) struct DataDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for DataDirectory {
+    fn drop(&mut self) {
+        // Closing the file would not do: a process that is just being started shares it until it is.
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, "the data directory is not let go of");
+        }
+    }
 }
 
 impl DataDirectory {
@@ -54,7 +63,7 @@ impl DataDirectory {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => return Err(cannot(source)),
         }
-        let directory = Self { path: path.to_owned(), _lock: lock };
+        let directory = Self { path: path.to_owned(), lock };
         directory.clear_uploads().map_err(cannot)?;
         Ok(directory)
     }

@@ -20,7 +20,7 @@ async fn start() -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {} (`GITDEPLOY_API_LISTEN`)", config.listen))?;
-    let mut lifecycle = Lifecycle::new(Duration::from_secs(config.grace_seconds));
+    let mut lifecycle = Lifecycle::new(Duration::from_secs(config.grace_seconds))?;
     let control = open(&vars, lifecycle.stopping()).await?;
     lifecycle.spawn("upload-service", serve(listener, control));
     lifecycle.run().await

@@ -6,6 +6,7 @@ use gitdeploy_core::event::Outcome;
 use gitdeploy_core::{End, Failure, FailureCode};
 use jiff::Timestamp;
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::build::Told;
 use crate::catalog::Deployment;
@@ -62,10 +63,10 @@ impl Control {
 
     /// Builds a deployment. Whatever happens, it comes to an end.
     async fn build_for_sure(&self, deployment: Deployment) {
-        let build = tokio::spawn({
+        let build = AbortOnDropHandle::new(tokio::spawn({
             let (control, deployment) = (self.clone(), deployment.clone());
             async move { control.build(&deployment).await }
-        });
+        }));
         if let Err(error) = build.await {
             tracing::error!(deployment.id = %deployment.id, %error, "the watch over a build failed");
             let failure = Failure::new(

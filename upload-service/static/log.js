@@ -19,6 +19,8 @@
   // A reader who has scrolled up is left where they are.
   const atEnd = () => window.innerHeight + window.scrollY >= document.body.scrollHeight - 80;
 
+  window.scrollTo(0, document.body.scrollHeight);
+
   const show = (line) => {
     const follow = atEnd();
     log.append(`${line}\n`);

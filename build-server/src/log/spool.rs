@@ -211,6 +211,6 @@ mod tests {
         let mut copy = Vec::new();
         spool.copy_to(&mut copy).unwrap();
         assert_eq!(copy.len() as u64, *spool.written().borrow());
-        assert_eq!(copy.iter().filter(|byte| **byte == b'\n').count(), 1000);
+        assert_eq!(String::from_utf8(copy).unwrap().lines().count(), 1000);
     }
 }

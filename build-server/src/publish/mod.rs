@@ -32,6 +32,15 @@ pub(crate) struct Publication<'a> {
     pub(crate) cancel: &'a CancellationToken,
 }
 
+/// A site that visitors see until it is replaced.
+#[derive(Debug)]
+struct Earlier {
+    /// Its manifest; absent where somebody filled the prefix by hand.
+    manifest: Option<Manifest>,
+    /// What holds as long as nobody else replaces it.
+    precondition: Precondition,
+}
+
 impl<'a> Publication<'a> {
     pub(crate) fn new(
         spec: &BuildSpec,
@@ -56,9 +65,9 @@ impl<'a> Publication<'a> {
     /// Publishes `files` and returns the manifest that visitors see.
     pub(crate) async fn publish(&self, files: &[SiteFile]) -> Result<Manifest, Stop> {
         if self.replaces
-            && let Some((earlier, etag)) = self.earlier().await?
+            && let Some(earlier) = self.earlier().await?
         {
-            return self.replace(files, earlier, etag).await;
+            return self.replace(files, earlier).await;
         }
         let uploaded = self.upload(files.iter(), |path| keys::output(&self.id, path)).await?;
         let manifest = self.manifest(uploaded);
@@ -66,19 +75,28 @@ impl<'a> Publication<'a> {
         Ok(manifest)
     }
 
-    /// The manifest of the site that is replaced, if there is one.
-    async fn earlier(&self) -> Result<Option<(Manifest, ETag)>, Stop> {
+    /// The site that is replaced, if there is one.
+    async fn earlier(&self) -> Result<Option<Earlier>, Stop> {
         match self.store.read(&keys::manifest(&self.id), LARGEST_MANIFEST).await {
             Ok((meta, bytes)) => {
                 let manifest = serde_json::from_slice(&bytes).map_err(|error| {
                     let cause = format!("the manifest of the earlier site cannot be read: {error}");
                     Stop::platform(FailureCode::BuilderFailed, cause)
                 })?;
-                Ok(Some((manifest, meta.etag)))
+                Ok(Some(Earlier { manifest: Some(manifest), precondition: Precondition::Matches(meta.etag) }))
+            }
+            Err(StoreError::NotFound(_)) if self.is_filled().await => {
+                Ok(Some(Earlier { manifest: None, precondition: Precondition::Absent }))
             }
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether somebody put files there without a manifest. A store that does not let us look is taken to have none.
+    async fn is_filled(&self) -> bool {
+        let page = self.store.list(&keys::outputs(&self.id), None).await;
+        page.is_ok_and(|page| !page.objects.is_empty())
     }
 
     fn manifest(&self, files: BTreeMap<SitePath, File>) -> Manifest {

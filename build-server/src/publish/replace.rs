@@ -14,7 +14,7 @@ use gitdeploy_core::manifest::File;
 use gitdeploy_core::{Key, Manifest, SitePath, content_type, keys};
 use gitdeploy_store::{ETag, Precondition};
 
-use super::{Publication, upload};
+use super::{Earlier, Publication, upload};
 use crate::output::SiteFile;
 use crate::stop::Stop;
 
@@ -22,15 +22,11 @@ use crate::stop::Stop;
 const AT_ONCE: usize = 16;
 
 impl Publication<'_> {
-    /// Publishes `files` in place of the site that `earlier` describes.
-    pub(super) async fn replace(
-        &self,
-        files: &[SiteFile],
-        earlier: Manifest,
-        etag: ETag,
-    ) -> Result<Manifest, Stop> {
+    /// Publishes `files` in place of an earlier site.
+    pub(super) async fn replace(&self, files: &[SiteFile], earlier: Earlier) -> Result<Manifest, Stop> {
         let hashes = hashes(files).await?;
-        let unchanged = unchanged(&hashes, &earlier);
+        let Earlier { manifest: earlier, precondition } = earlier;
+        let unchanged = earlier.as_ref().map(|earlier| unchanged(&hashes, earlier)).unwrap_or_default();
         let changed = files.iter().filter(|file| !unchanged.contains_key(&file.path));
         let mut entries = self.upload(changed, |path| keys::staged(&self.id, self.attempt, path)).await?;
         for entry in entries.values_mut() {
@@ -38,8 +34,8 @@ impl Publication<'_> {
         }
         entries.extend(unchanged);
         let switched = self.manifest(entries);
-        let etag = self.write(&switched, Precondition::Matches(etag)).await?;
-        match self.settle(files, &switched, etag, &earlier).await {
+        let etag = self.write(&switched, precondition).await?;
+        match self.settle(files, &switched, etag, earlier.as_ref()).await {
             Ok(settled) => Ok(settled),
             // Visitors see the new site either way; the next build settles it.
             Err(stop) => {
@@ -56,7 +52,7 @@ impl Publication<'_> {
         files: &[SiteFile],
         switched: &Manifest,
         etag: ETag,
-        earlier: &Manifest,
+        earlier: Option<&Manifest>,
     ) -> Result<Manifest, Stop> {
         let staged = |path: &SitePath| switched.files.get(path).is_some_and(|file| file.staged.is_some());
         let moved = files.iter().filter(|file| staged(&file.path));
@@ -70,7 +66,8 @@ impl Publication<'_> {
             self.write(&settled, Precondition::Matches(etag)).await?;
             settled
         };
-        self.remove(leftovers(&settled, &[switched, earlier])).await;
+        let former: Vec<_> = earlier.into_iter().chain([switched]).collect();
+        self.remove(leftovers(&settled, &former)).await;
         Ok(settled)
     }
 

@@ -9,7 +9,7 @@ use gitdeploy_test::binary::{Program, Running};
 use gitdeploy_test::git::{GitServer, Repository};
 
 /// How long a builder may take in a test; far more than it needs.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// A directory store and builders that publish to it.
 pub(crate) struct Builder {

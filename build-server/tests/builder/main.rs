@@ -1,6 +1,8 @@
 //! The builder as its launcher sees it: a process, its variables, its standard output and its exit code, with
 //! a real git server, a directory as store and bash instead of large toolchains.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod cancel;
 mod harness;
 mod hostile;

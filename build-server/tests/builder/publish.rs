@@ -49,6 +49,18 @@ async fn a_second_build_replaces_the_first_in_place() {
 }
 
 #[tokio::test]
+async fn a_prefix_that_somebody_filled_is_replaced_at_once_too() {
+    let builder = Builder::new().await;
+    let by_hand = builder.object("__outputs/site");
+    std::fs::create_dir_all(&by_hand).unwrap();
+    std::fs::write(by_hand.join("index.html"), "by hand").unwrap();
+    builder.build_script("mkdir dist; echo built > dist/index.html", &[]).await.assert_ready();
+    assert_eq!(builder.published("index.html").unwrap(), "built\n");
+    assert!(builder.manifest().unwrap().files.values().all(|file| file.staged.is_none()));
+    assert!(walk(&builder.object("__staged")).is_empty());
+}
+
+#[tokio::test]
 async fn a_failed_build_leaves_the_earlier_site_alone() {
     let builder = Builder::new().await;
     builder.build_script("mkdir dist; echo one > dist/index.html", &[]).await.assert_ready();

@@ -25,7 +25,7 @@ pub struct IdError {
 }
 
 /// The name of a project: a DNS label of 1 to 63 characters `a-z`, `0-9` and `-`, that neither starts nor
-/// ends with `-` and has no `--`, which separates a branch from its project in a host.
+/// ends with `-`, has no `--`, which separates a branch from its project in a host, and is no deployment's id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ProjectId(String);
@@ -61,6 +61,9 @@ impl FromStr for ProjectId {
         check_label(text).map_err(refuse)?;
         if text.contains("--") {
             return Err(refuse("`--` separates a branch from its project in a host; use a single `-`"));
+        }
+        if text.parse::<DeploymentId>().is_ok() {
+            return Err(refuse("it reads like a deployment's id, which has a host of its own; add a `-`"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -211,7 +214,9 @@ mod tests {
         for good in ["a", "blog", "my-site-2", "0", &"x".repeat(63)] {
             assert!(good.parse::<ProjectId>().is_ok(), "{good}");
         }
-        for bad in ["", "-a", "a-", "A", "a_b", "a.b", "a--b", "ä", "a b", &"x".repeat(64)] {
+        for bad in
+            ["", "-a", "a-", "A", "a_b", "a.b", "a--b", "ä", "a b", "06gzr1vtp7njn36zcgxy", &"x".repeat(64)]
+        {
             assert!(bad.parse::<ProjectId>().is_err(), "{bad}");
         }
     }

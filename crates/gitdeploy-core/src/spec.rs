@@ -259,7 +259,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_spec_survives_the_environment(
-            project in "[a-z0-9]{1,20}",
+            project in "[a-z0-9]{1,19}",
             id in option::of((0_i64..1 << 47, any::<u64>())),
             attempt in option::of(any::<u64>()),
             source in any_source(),

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -16,12 +16,21 @@ pub struct Lifecycle {
     tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
     stopping: CancellationToken,
     grace: Duration,
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 impl Lifecycle {
-    /// A process without tasks, whose tasks get `grace` to end once they are told to stop.
-    pub fn new(grace: Duration) -> Self {
-        Self { tasks: JoinSet::new(), stopping: CancellationToken::new(), grace }
+    /// A process without tasks, whose tasks get `grace` to end once they are told to stop. From here on
+    /// signals are caught, so that one that comes before [`Lifecycle::run`] drains as well.
+    pub fn new(grace: Duration) -> std::io::Result<Self> {
+        Ok(Self {
+            tasks: JoinSet::new(),
+            stopping: CancellationToken::new(),
+            grace,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     /// The word to stop, for tasks to wait for. Canceling it stops the process.
@@ -40,13 +49,13 @@ impl Lifecycle {
 
     /// Waits for a signal or the end of a task, then stops all tasks and waits for them.
     pub async fn run(mut self) -> anyhow::Result<ExitCode> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
         let mut asked = false;
         let mut failure = None;
         tokio::select! {
-            _ = interrupt.recv() => asked = true,
-            _ = terminate.recv() => asked = true,
+            // Tasks that ended because they were told to have not ended by themselves.
+            biased;
+            _ = self.interrupt.recv() => asked = true,
+            _ = self.terminate.recv() => asked = true,
             () = self.stopping.cancelled() => asked = true,
             Some(ended) = self.tasks.join_next() => failure = Some(early_end(ended)),
         }
@@ -66,8 +75,8 @@ impl Lifecycle {
         };
         let in_time = tokio::select! {
             in_time = tokio::time::timeout(self.grace, drained) => in_time.is_ok(),
-            _ = interrupt.recv() => false,
-            _ = terminate.recv() => false,
+            _ = self.interrupt.recv() => false,
+            _ = self.terminate.recv() => false,
         };
         if !in_time {
             tracing::warn!("stopped before everything was finished");
@@ -79,9 +88,7 @@ impl Lifecycle {
     }
 }
 
-fn early_end(
-    ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinError>,
-) -> anyhow::Error {
+fn early_end(ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinError>) -> anyhow::Error {
     match ended {
         Ok((name, Ok(()))) => anyhow::anyhow!("`{name}` ended by itself"),
         Ok((name, Err(error))) => error.context(format!("`{name}` failed")),
@@ -97,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_fails_ends_the_process() {
-        let mut lifecycle = Lifecycle::new(GRACE);
+        let mut lifecycle = Lifecycle::new(GRACE).unwrap();
         let stopping = lifecycle.stopping();
         lifecycle.spawn("waits", async move {
             stopping.cancelled().await;
@@ -110,21 +117,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_panics_ends_the_process() {
-        let mut lifecycle = Lifecycle::new(GRACE);
+        let mut lifecycle = Lifecycle::new(GRACE).unwrap();
         lifecycle.spawn("panics", async { panic!("on purpose") });
         assert!(lifecycle.run().await.is_err());
     }
 
     #[tokio::test]
     async fn a_task_that_ends_by_itself_ends_the_process() {
-        let mut lifecycle = Lifecycle::new(GRACE);
+        let mut lifecycle = Lifecycle::new(GRACE).unwrap();
         lifecycle.spawn("ends", async { Ok(()) });
         assert!(lifecycle.run().await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_does_not_stop_is_left_after_the_grace() {
-        let mut lifecycle = Lifecycle::new(GRACE);
+        let mut lifecycle = Lifecycle::new(GRACE).unwrap();
         lifecycle.spawn("hangs", std::future::pending());
         lifecycle.stopping().cancel();
         assert!(lifecycle.run().await.is_ok());
@@ -132,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn stopping_drains_the_tasks() {
-        let mut lifecycle = Lifecycle::new(GRACE);
+        let mut lifecycle = Lifecycle::new(GRACE).unwrap();
         let stopping = lifecycle.stopping();
         let (send, receive) = tokio::sync::oneshot::channel();
         lifecycle.spawn("drains", async move {

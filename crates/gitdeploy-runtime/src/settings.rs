@@ -31,11 +31,8 @@ pub fn process_vars() -> Vars {
 
 /// Reads the settings whose variables start with `prefix`. An empty variable counts as absent.
 pub fn section<T: DeserializeOwned>(prefix: &str, vars: &[(String, String)]) -> Result<T, SettingError> {
-    let ours: Vars = vars
-        .iter()
-        .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
-        .cloned()
-        .collect();
+    let ours: Vars =
+        vars.iter().filter(|(name, value)| name.starts_with(prefix) && !value.is_empty()).cloned().collect();
     read(prefix, &ours).map_err(|error| named::<T>(prefix, &ours, error))
 }
 

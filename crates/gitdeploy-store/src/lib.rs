@@ -28,6 +28,7 @@ pub struct ObjectStore(Arc<Backend>);
 enum Backend {
     Memory(memory::Memory),
     Directory(directory::Directory),
+    /// Its futures are boxed: the SDK's are so large that whoever waits for one grows by it.
     S3(s3::S3),
 }
 
@@ -58,7 +59,7 @@ impl ObjectStore {
         match &*self.0 {
             Backend::Memory(_) => Ok(()),
             Backend::Directory(directory) => directory.check().await,
-            Backend::S3(s3) => s3.check().await,
+            Backend::S3(s3) => Box::pin(s3.check()).await,
         }
     }
 
@@ -76,7 +77,7 @@ impl ObjectStore {
         match &*self.0 {
             Backend::Memory(memory) => memory.get(key, &get),
             Backend::Directory(directory) => directory.get(key, get).await,
-            Backend::S3(s3) => s3.get(key, get).await,
+            Backend::S3(s3) => Box::pin(s3.get(key, get)).await,
         }
     }
 
@@ -85,7 +86,7 @@ impl ObjectStore {
         match &*self.0 {
             Backend::Memory(memory) => memory.head(key),
             Backend::Directory(directory) => directory.head(key).await,
-            Backend::S3(s3) => s3.head(key).await,
+            Backend::S3(s3) => Box::pin(s3.head(key)).await,
         }
     }
 
@@ -94,7 +95,7 @@ impl ObjectStore {
         match &*self.0 {
             Backend::Memory(memory) => memory.put(key, content, put).await,
             Backend::Directory(directory) => directory.put(key, content, put).await,
-            Backend::S3(s3) => s3.put(key, content, put).await,
+            Backend::S3(s3) => Box::pin(s3.put(key, content, put)).await,
         }
     }
 
@@ -104,7 +105,7 @@ impl ObjectStore {
         match &*self.0 {
             Backend::Memory(memory) => Ok(memory.list(prefix, after)),
             Backend::Directory(directory) => directory.list(prefix, after).await,
-            Backend::S3(s3) => s3.list(prefix, after).await,
+            Backend::S3(s3) => Box::pin(s3.list(prefix, after)).await,
         }
     }
 
@@ -116,7 +117,7 @@ impl ObjectStore {
                 Ok(())
             }
             Backend::Directory(directory) => directory.delete(key).await,
-            Backend::S3(s3) => s3.delete(key).await,
+            Backend::S3(s3) => Box::pin(s3.delete(key)).await,
         }
     }
 

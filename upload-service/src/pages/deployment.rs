@@ -136,6 +136,12 @@ impl Log {
                 None => self.phases.push(row),
             }
         }
+        if event.end().is_some_and(|end| end.failure.is_some()) {
+            // A builder that died could not say that its phase had failed.
+            for row in self.phases.iter_mut().filter(|row| row.state == "started") {
+                row.state = "failed";
+            }
+        }
         for line in line(event).lines() {
             self.lines.push_back(line.to_owned());
         }

@@ -223,6 +223,7 @@ async fn only_a_few_builds_run_at_once_and_one_of_a_project() {
     platform.go("a");
     platform.go("c");
     for id in [&first, &second, &other, &third] {
+        platform.whole_log(id).await;
         assert_eq!(platform.final_view(id).await["state"], "ready");
     }
     assert_eq!(platform.route("a").await.unwrap().deployment, second);

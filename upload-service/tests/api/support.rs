@@ -128,6 +128,10 @@ impl Platform {
             builds.abort();
             builds.await.unwrap_err();
         }
+        drop((self.control, self.router));
+        let lock = std::fs::File::open(self.directory.path().join("data/lock")).unwrap();
+        until(async || lock.try_lock().ok()).await;
+        lock.unlock().unwrap();
         self.directory
     }
 

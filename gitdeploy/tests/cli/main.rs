@@ -1,0 +1,10 @@
+//! The command line as a person uses it: the real program, its children, its data directory.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod deploy;
+mod endings;
+mod harness;
+mod logs;
+mod up;
+mod usage;
