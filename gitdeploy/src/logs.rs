@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use gitdeploy_core::event::{Body, Outcome, PhaseState};
 use gitdeploy_core::{End, Event};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Logs;
 use crate::client::Client;
@@ -15,10 +16,12 @@ pub(crate) async fn logs(logs: Logs) -> anyhow::Result<ExitCode> {
     let client = Client::find(logs.platform)?;
     let mut events = client.events(&logs.id, logs.from, logs.follow);
     let mut last = None;
+    // Made once: one that is made anew for each event misses what comes between two.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         let event = tokio::select! {
             event = events.next() => event?,
-            _ = tokio::signal::ctrl_c() => {
+            _ = interrupt.recv() => {
                 let from = last.unwrap_or(logs.from);
                 anstream::eprintln!("the build goes on; `gitdeploy logs {} -f --from {from}` continues here", logs.id);
                 return Ok(ExitCode::from(exit::CANCELED));
