@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The settings `GITDEPLOY_BUILD_*` of the platform. What a project says about its own build is in
 /// [`gitdeploy_core::spec::BuildSettings`].
@@ -11,10 +11,12 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct Config {
     /// The schemes of repository addresses that may be cloned.
+    #[serde(deserialize_with = "list")]
     pub allow_schemes: Vec<String>,
     /// Whether repositories may be on loopback, private and link-local addresses.
     pub allow_private_addresses: bool,
     /// Names of variables of the builder that builds get too, such as those of a private registry.
+    #[serde(deserialize_with = "list")]
     pub pass: Vec<String>,
     /// Where the workspace is made; absent: the system's directory for temporary files.
     pub workspace: Option<PathBuf>,
@@ -76,6 +78,12 @@ impl Default for Config {
     }
 }
 
+/// A list with commas, and with spaces where people like them.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let items = Vec::<String>::deserialize(deserializer)?;
+    Ok(items.iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+}
+
 impl Config {
     pub(crate) fn ready(&self) -> Duration {
         Duration::from_secs(self.ready_seconds)
@@ -83,5 +91,20 @@ impl Config {
 
     pub(crate) fn clone_limit(&self) -> Duration {
         Duration::from_secs(self.clone_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gitdeploy_runtime::section;
+
+    use super::*;
+
+    #[test]
+    fn lists_may_have_spaces() {
+        let vars = [("GITDEPLOY_BUILD_PASS".to_owned(), "A, B ,,C".to_owned())];
+        let config: Config = section("GITDEPLOY_BUILD_", &vars).unwrap();
+        assert_eq!(config.pass, ["A", "B", "C"]);
+        assert_eq!(config.allow_schemes, ["https", "ssh"]);
     }
 }

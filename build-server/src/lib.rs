@@ -34,7 +34,8 @@ pub const CANCELED: u8 = 130;
 /// Runs one build as the variables say, and returns the exit code of the process. To be called before any
 /// thread is started.
 pub fn process(vars: &Vars) -> ExitCode {
-    exit::code(start(vars))
+    // What is not a setting is the platform's fault: 1 is for the author's.
+    exit::code_or(start(vars), exit::UNAVAILABLE)
 }
 
 fn start(vars: &Vars) -> anyhow::Result<ExitCode> {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use gitdeploy_core::State;
 use jiff::Timestamp;
 use upload_service::api::DeploymentView;
 
@@ -47,7 +48,8 @@ fn table(deployments: &[DeploymentView]) -> std::io::Result<()> {
             if deployment.production { "ready, live".to_owned() } else { deployment.state.to_string() };
         let url = match &deployment.production_url {
             Some(url) if deployment.production => url,
-            _ => &deployment.url,
+            _ if deployment.state == State::Ready => &deployment.url,
+            _ => "-",
         };
         [
             deployment.id.to_string(),
@@ -55,7 +57,7 @@ fn table(deployments: &[DeploymentView]) -> std::io::Result<()> {
             state,
             commit.to_owned(),
             age(now, deployment.created),
-            url.clone(),
+            url.to_owned(),
         ]
     });
     let rows: Vec<_> = std::iter::once(header).chain(rows).collect();

@@ -11,6 +11,7 @@ use gitdeploy_runtime::ready::wait_for;
 use gitdeploy_runtime::{Lifecycle, Vars, section};
 use gitdeploy_store::{ObjectStore, StoreConfig};
 use request_handler::Handler;
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use upload_service::{Config as ApiConfig, Control, Launcher, SitesUrl};
@@ -28,6 +29,7 @@ pub(crate) struct Platform {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) control: Control,
     pub(crate) api: Url,
+    pub(crate) token: SecretString,
     pub(crate) sites: SitesUrl,
     pub(crate) data: PathBuf,
 }
@@ -69,7 +71,14 @@ pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
         store.check().await.map(|()| store)
     })
     .await?;
+    let token = api.token.clone();
     let control = Control::open(api, store.clone(), bus, launcher, lifecycle.stopping()).await?;
+    let token = if let Some(token) = token {
+        token
+    } else {
+        let text = std::fs::read_to_string(data.join("token")).context("cannot read the token")?;
+        text.trim().to_owned().into()
+    };
     std::fs::write(data.join(API_FILE), format!("{api_url}\n"))
         .with_context(|| format!("cannot write in the data directory `{}`", data.display()))?;
 
@@ -78,7 +87,7 @@ pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
     let stopping = lifecycle.stopping();
     lifecycle.spawn("the proxy", request_handler::serve(sites_listener, handler, stopping, GRACE));
     lifecycle.spawn("the upload service", upload_service::serve(api_listener, control.clone()));
-    Ok(Platform { lifecycle, control, api: api_url, sites, data })
+    Ok(Platform { lifecycle, control, api: api_url, token, sites, data })
 }
 
 async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use gitdeploy_runtime::telemetry::LogConfig;
 use gitdeploy_runtime::{Vars, section, telemetry};
 
@@ -24,13 +23,12 @@ pub(crate) async fn up(up: Up, vars: Vars) -> anyhow::Result<ExitCode> {
     let platform = platform::start(&up, &vars).await?;
     welcome(&platform, &mut view);
 
-    let Platform { lifecycle, api, data, .. } = platform;
+    let Platform { lifecycle, api, token, .. } = platform;
     let stopping = lifecycle.stopping();
     let running = lifecycle.run();
     let Some(source) = source else { return running.await };
     let deploying = async {
-        let token = std::fs::read_to_string(data.join("token")).context("cannot read the token")?;
-        let client = Client::new(api, token.trim().to_owned().into())?;
+        let client = Client::new(api, token)?;
         deploy::follow(&client, &source, &up.build, &mut view).await
     };
     let mut running = std::pin::pin!(running);

@@ -16,23 +16,25 @@ pub const UNAVAILABLE: u8 = 75;
 
 /// The exit code for a result of `main`; an error is said on one line of standard error.
 pub fn code(result: anyhow::Result<ExitCode>) -> ExitCode {
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            say(&error);
-            ExitCode::from(code_of(&error))
-        }
-    }
+    code_or(result, FAILURE)
 }
 
-/// The exit code that an error asks for.
-pub fn code_of(error: &anyhow::Error) -> u8 {
+/// Like [`code`], with `other` for errors that ask for no code themselves.
+pub fn code_or(result: anyhow::Result<ExitCode>, other: u8) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        say(&error);
+        ExitCode::from(code_of(&error).unwrap_or(other))
+    })
+}
+
+/// The exit code that an error asks for, if it does.
+fn code_of(error: &anyhow::Error) -> Option<u8> {
     if error.is::<SettingError>() {
-        SETTINGS
+        Some(SETTINGS)
     } else if error.is::<NotReady>() {
-        UNAVAILABLE
+        Some(UNAVAILABLE)
     } else {
-        FAILURE
+        None
     }
 }
 
@@ -50,7 +52,7 @@ mod tests {
     #[test]
     fn an_error_keeps_its_code_under_context() {
         let error = Err::<(), _>(SettingError::new("X", "is wrong")).context("cannot start").unwrap_err();
-        assert_eq!(code_of(&error), SETTINGS);
-        assert_eq!(code_of(&anyhow::anyhow!("something else")), FAILURE);
+        assert_eq!(code_of(&error), Some(SETTINGS));
+        assert_eq!(code_of(&anyhow::anyhow!("something else")), None);
     }
 }

@@ -3,7 +3,7 @@
 use gitdeploy_test::binary::{Signal, workspace};
 use gitdeploy_test::git::Repository;
 
-use crate::harness::{LIMIT, Machine, Ran, git, text};
+use crate::harness::{LIMIT, Machine, Ran, Up, git, text};
 
 #[tokio::test]
 async fn a_directory_is_served_until_ctrl_c_and_after_a_restart() {
@@ -108,6 +108,19 @@ async fn a_platform_that_was_killed_leaves_no_build_for_ever() {
     let log = machine.run(&["logs", deployment["id"].as_str().unwrap(), "-f"]).await;
     assert_eq!(log.exit_code, 3, "{log:#?}");
     drop(up);
+}
+
+#[tokio::test]
+async fn the_token_may_come_from_the_settings() {
+    let machine = Machine::new();
+    let site = machine.site("site", &[("index.html", "hi")]);
+    let token = "gd_admin_0123456789_abcdefghij";
+    let program = machine.up_program(&[text(&site)]).var("GITDEPLOY_API_TOKEN", token);
+    let up = Up::of(program.start()).await;
+    assert_eq!(up.get(&up.url().await).await.1, "hi");
+    let listed = Ran::of(machine.command(&["list"]).var("GITDEPLOY_TOKEN", token).start()).await;
+    assert_eq!(listed.exit_code, 0, "{listed:#?}");
+    machine.run(&["list"]).await.assert_refused(2, "there is no token in");
 }
 
 #[tokio::test]
