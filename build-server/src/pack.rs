@@ -47,20 +47,30 @@ impl From<git2::Error> for PackError {
     }
 }
 
-/// Writes `directory` to `archive` as a tar archive, compressed with zstd.
-pub fn pack_source(directory: &Path, archive: impl Write) -> Result<Packed, PackError> {
+/// Writes `directory` to `archive` as a tar archive, compressed with zstd. Of a directory in no repository,
+/// what tools have installed is left out, and `data`, the data directory of a platform.
+pub fn pack_source(directory: &Path, data: &Path, archive: impl Write) -> Result<Packed, PackError> {
     let directory = existing(directory)?;
+    let left_out = LeftOut { names: &[".git", "node_modules"], data: data.canonicalize().ok() };
     match Repository::discover(&directory) {
         Ok(repository) if repository.workdir().is_some() => pack_commit(&repository, &directory, archive),
-        Ok(_) => pack_files(&directory, archive),
-        Err(error) if error.code() == ErrorCode::NotFound => pack_files(&directory, archive),
+        Ok(_) => pack_files(&directory, &left_out, archive),
+        Err(error) if error.code() == ErrorCode::NotFound => pack_files(&directory, &left_out, archive),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Writes `directory` to `archive` as it is: a finished site.
-pub fn pack_prebuilt(directory: &Path, archive: impl Write) -> Result<Packed, PackError> {
-    pack_files(&existing(directory)?, archive)
+/// Writes `directory`, a finished site, to `archive` as it is, but for `data`, the data directory of a platform.
+pub fn pack_prebuilt(directory: &Path, data: &Path, archive: impl Write) -> Result<Packed, PackError> {
+    let left_out = LeftOut { names: &[".git"], data: data.canonicalize().ok() };
+    pack_files(&existing(directory)?, &left_out, archive)
+}
+
+/// What is no part of a site.
+struct LeftOut {
+    names: &'static [&'static str],
+    /// The data directory, which holds the token and all sites.
+    data: Option<PathBuf>,
 }
 
 fn existing(directory: &Path) -> Result<PathBuf, PackError> {
@@ -68,32 +78,33 @@ fn existing(directory: &Path) -> Result<PathBuf, PackError> {
     real.ok_or_else(|| PackError::NoDirectory(directory.to_owned()))
 }
 
-fn pack_files(directory: &Path, archive: impl Write) -> Result<Packed, PackError> {
+fn pack_files(directory: &Path, left_out: &LeftOut, archive: impl Write) -> Result<Packed, PackError> {
     let mut tar = tar::Builder::new(zstd::Encoder::new(archive, 0)?);
     tar.follow_symlinks(false);
-    append_directory(&mut tar, directory, Path::new(""))?;
+    append_directory(&mut tar, directory, Path::new(""), left_out)?;
     tar.into_inner()?.finish()?;
     Ok(Packed { origin: Origin::default(), root: None, uncommitted_changes: false })
 }
 
-/// Everything but what is installed or kept by tools: it would only be made again.
 fn append_directory(
     tar: &mut tar::Builder<impl Write>,
     directory: &Path,
     name: &Path,
+    left_out: &LeftOut,
 ) -> std::io::Result<()> {
-    const LEFT_OUT: [&str; 3] = [".git", ".gitdeploy", "node_modules"];
     let mut entries = directory.read_dir()?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
-        if LEFT_OUT.iter().any(|left_out| entry.file_name() == *left_out) {
+        let is_left_out = left_out.names.iter().any(|left_out| entry.file_name() == *left_out)
+            || left_out.data.as_ref() == Some(&entry.path());
+        if is_left_out {
             continue;
         }
         let name = name.join(entry.file_name());
         let kind = entry.file_type()?;
         if kind.is_dir() {
             tar.append_dir(&name, entry.path())?;
-            append_directory(tar, &entry.path(), &name)?;
+            append_directory(tar, &entry.path(), &name, left_out)?;
         } else if kind.is_file() || kind.is_symlink() {
             tar.append_path_with_name(entry.path(), &name)?;
         }
@@ -214,6 +225,8 @@ mod tests {
 
     use super::*;
 
+    const NO_DATA: &str = "/nowhere/at/all";
+
     fn git(directory: &Path, arguments: &[&str]) {
         let output = Command::new("git")
             .args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"])
@@ -240,13 +253,13 @@ mod tests {
         fs::write(top.join("site/index.html"), "one").unwrap();
         fs::write(top.join("run"), "#!/bin/sh").unwrap();
         git(top, &["init", "-q"]);
-        let unborn = pack_source(top, Vec::new()).unwrap_err();
+        let unborn = pack_source(top, NO_DATA.as_ref(), Vec::new()).unwrap_err();
         assert!(matches!(unborn, PackError::NoCommit(_)), "{unborn}");
         git(top, &["add", "."]);
         git(top, &["commit", "-qm", "Add a page\n\nwith words"]);
 
         let mut archive = Vec::new();
-        let packed = pack_source(&top.join("site"), &mut archive).unwrap();
+        let packed = pack_source(&top.join("site"), NO_DATA.as_ref(), &mut archive).unwrap();
         assert_eq!(names(&archive), ["run", "site/index.html"]);
         assert_eq!(packed.root.as_deref(), Some("site"));
         assert_eq!(packed.origin.reference.as_deref(), Some("main"));
@@ -255,32 +268,37 @@ mod tests {
 
         fs::write(top.join("site/new.html"), "two").unwrap();
         let mut archive = Vec::new();
-        assert!(pack_source(&top.join("site"), &mut archive).unwrap().uncommitted_changes);
+        assert!(pack_source(&top.join("site"), NO_DATA.as_ref(), &mut archive).unwrap().uncommitted_changes);
         assert_eq!(names(&archive), ["run", "site/index.html"]);
 
         fs::create_dir(top.join("other")).unwrap();
         fs::write(top.join("other/index.html"), "three").unwrap();
-        let missing = pack_source(&top.join("other"), Vec::new()).unwrap_err();
+        let missing = pack_source(&top.join("other"), NO_DATA.as_ref(), Vec::new()).unwrap_err();
         assert!(matches!(missing, PackError::NotCommitted(_)), "{missing}");
     }
 
     #[test]
     fn a_directory_in_no_repository_is_packed_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["index.html", "a/b.css", "node_modules/x/y.js", ".gitdeploy/token"] {
+        for name in ["index.html", "a/b.css", "node_modules/x.js", "data/token", "a/data/x"] {
             let file = directory.path().join(name);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, name).unwrap();
         }
+        let data = directory.path().join("data");
         let mut archive = Vec::new();
-        let packed = pack_source(directory.path(), &mut archive).unwrap();
-        assert_eq!(names(&archive), ["a/b.css", "index.html"]);
+        let packed = pack_source(directory.path(), &data, &mut archive).unwrap();
+        assert_eq!(names(&archive), ["a/b.css", "a/data/x", "index.html"]);
         assert_eq!(packed.origin, Origin::default());
+
+        let mut archive = Vec::new();
+        pack_prebuilt(directory.path(), &data, &mut archive).unwrap();
+        assert_eq!(names(&archive), ["a/b.css", "a/data/x", "index.html", "node_modules/x.js"]);
     }
 
     #[test]
     fn a_directory_must_be_there() {
-        let error = pack_source(Path::new("/nowhere/at/all"), Vec::new()).unwrap_err();
+        let error = pack_source(Path::new("/nowhere/at/all"), Path::new("data"), Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "there is no directory `/nowhere/at/all`");
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gitdeploy_core::event::{PhaseChange, PhaseState};
 use gitdeploy_core::manifest::Origin;
+use gitdeploy_core::size::{files as count, size};
 use gitdeploy_core::{BuildSpec, End, Failure, FailureCode, Phase};
 use gitdeploy_runtime::Vars;
 use gitdeploy_store::ObjectStore;
@@ -77,7 +78,7 @@ impl Build<'_> {
             Publication::new(self.spec, origin, self.started, self.store, self.recorder, self.cancel);
         let upload = async {
             let manifest = publication.publish(&files).await?;
-            let summary = format!("{} files, {}", manifest.files.len(), size(manifest.bytes()));
+            let summary = format!("{}, {}", count(manifest.files.len() as u64), size(manifest.bytes()));
             Ok(Done { value: manifest, summary: Some(summary), exit_code: None })
         };
         let manifest = self.in_phase(Phase::Upload, upload).await?;
@@ -200,7 +201,7 @@ impl Build<'_> {
             self.recorder.notice("the site has no `index.html` at its top: its front page will not be found");
         }
         let bytes = files.iter().map(|file| file.bytes).sum();
-        let summary = format!("{} files, {}", files.len(), size(bytes));
+        let summary = format!("{}, {}", count(files.len() as u64), size(bytes));
         Ok(Done { value: files, summary: Some(summary), exit_code: None })
     }
 
@@ -287,17 +288,5 @@ impl Workspace {
         path.push(":");
         path.push(ours.unwrap_or("/usr/local/bin:/usr/bin:/bin"));
         path
-    }
-}
-
-/// A size as people write it.
-fn size(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one decimal place is shown")]
-    let in_units = |unit: u64| bytes as f64 / unit as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", in_units(1_000)),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", in_units(1_000_000)),
-        _ => format!("{:.1} GB", in_units(1_000_000_000)),
     }
 }

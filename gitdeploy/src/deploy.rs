@@ -27,10 +27,12 @@ pub(crate) async fn run(deploy: Deploy, _vars: Vars) -> anyhow::Result<ExitCode>
         (Some(directory), _) => Source::prebuilt(directory)?,
         (None, source) => Source::parse(&source.unwrap_or_default())?,
     };
+    let data_dir = deploy.platform.data_dir.clone();
     let client = Client::find(deploy.platform)?;
+    let request = Request { source: &source, build: &deploy.build, data_dir: &data_dir };
     let mut view = View::new(deploy.json);
     let ended = tokio::select! {
-        ended = follow(&client, &source, &deploy.build, &mut view) => ended?,
+        ended = follow(&client, &request, &mut view) => ended?,
         _ = tokio::signal::ctrl_c() => {
             view.left();
             return Ok(ExitCode::from(exit::CANCELED));
@@ -40,6 +42,15 @@ pub(crate) async fn run(deploy: Deploy, _vars: Vars) -> anyhow::Result<ExitCode>
         view.url(&ended)?;
     }
     Ok(ExitCode::from(ended.exit_code))
+}
+
+/// What is to be deployed.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) build: &'a Build,
+    /// The data directory, which is never packed.
+    pub(crate) data_dir: &'a Path,
 }
 
 /// A deployment that has come to its end.
@@ -60,14 +71,9 @@ impl Ended {
     }
 }
 
-/// Deploys `source` and shows its build until it has ended.
-pub(crate) async fn follow(
-    client: &Client,
-    source: &Source,
-    build: &Build,
-    view: &mut View,
-) -> anyhow::Result<Ended> {
-    let deployment = start(client, source, build, view).await?;
+/// Deploys and shows the build until it has ended.
+pub(crate) async fn follow(client: &Client, request: &Request<'_>, view: &mut View) -> anyhow::Result<Ended> {
+    let deployment = start(client, request, view).await?;
     view.deployment(&deployment);
     let mut events = client.events(deployment.id.as_str(), 0, true);
     let mut outcome = None;
@@ -83,12 +89,8 @@ pub(crate) async fn follow(
     Ok(ended)
 }
 
-async fn start(
-    client: &Client,
-    source: &Source,
-    build: &Build,
-    view: &mut View,
-) -> anyhow::Result<DeploymentView> {
+async fn start(client: &Client, request: &Request<'_>, view: &mut View) -> anyhow::Result<DeploymentView> {
+    let Request { source, build, data_dir } = request;
     let target = if build.preview { Target::Preview } else { Target::Production };
     let (directory, kind) = match source {
         Source::Git(address) => {
@@ -117,7 +119,7 @@ async fn start(
         None => Source::project(directory)?,
     };
     let archive = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
-    let packed = pack(directory, kind, archive.path()).await?;
+    let packed = pack(directory, kind, data_dir, archive.path()).await?;
     if packed.uncommitted_changes {
         view.note("there are uncommitted changes; the commit that is checked out is deployed, without them");
     }
@@ -137,13 +139,13 @@ async fn start(
     Ok(client.deploy_archive(Archive { file: archive.path(), kind, fields }).await?)
 }
 
-async fn pack(directory: &Path, kind: UploadKind, archive: &Path) -> anyhow::Result<Packed> {
-    let (directory, archive) = (directory.to_owned(), archive.to_owned());
+async fn pack(directory: &Path, kind: UploadKind, data_dir: &Path, archive: &Path) -> anyhow::Result<Packed> {
+    let (directory, data, archive) = (directory.to_owned(), data_dir.to_owned(), archive.to_owned());
     let packed = tokio::task::spawn_blocking(move || {
         let file = std::io::BufWriter::new(std::fs::File::create(archive)?);
         match kind {
-            UploadKind::Source => pack_source(&directory, file),
-            UploadKind::Prebuilt => pack_prebuilt(&directory, file),
+            UploadKind::Source => pack_source(&directory, &data, file),
+            UploadKind::Prebuilt => pack_prebuilt(&directory, &data, file),
         }
     });
     Ok(packed.await??)

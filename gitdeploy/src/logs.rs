@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Logs;
 use crate::client::Client;
 use crate::exit;
-use crate::view::print;
+use crate::view::{print, shown};
 
 /// Prints the log on standard output. When it ends, the exit code tells how.
 pub(crate) async fn logs(logs: Logs) -> anyhow::Result<ExitCode> {
@@ -31,8 +31,10 @@ pub(crate) async fn logs(logs: Logs) -> anyhow::Result<ExitCode> {
         last = Some(event.seq);
         if logs.json {
             print(&event.to_json())?;
-        } else if let Some(line) = line(&event) {
-            print(&line)?;
+        } else {
+            for line in lines(&event) {
+                print(&shown(&line))?;
+            }
         }
         if let Some(end) = event.end() {
             return Ok(ExitCode::from(code(end)));
@@ -40,21 +42,20 @@ pub(crate) async fn logs(logs: Logs) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn line(event: &Event) -> Option<String> {
-    Some(match &event.body {
-        Body::Log(line) => line.text.clone(),
-        Body::Phase(change) if change.state == PhaseState::Started => format!("--- {}", change.phase),
-        Body::Gap { lines, reason } => format!("--- {lines} lines {reason}"),
-        Body::Notice { text } => format!("--- note: {text}"),
-        Body::End(end) => match &end.failure {
-            None => "--- ready".to_owned(),
-            Some(failure) => {
-                let fix = failure.fix.as_ref().map(|fix| format!("\n--- fix: {fix}")).unwrap_or_default();
-                format!("--- {}: {failure}{fix}", failure.code)
-            }
-        },
-        Body::Phase(_) | Body::Plan { .. } | Body::Progress { .. } => return None,
-    })
+fn lines(event: &Event) -> Vec<String> {
+    match &event.body {
+        Body::Log(line) => vec![line.text.clone()],
+        Body::Phase(change) if change.state == PhaseState::Started => vec![format!("--- {}", change.phase)],
+        Body::Gap { lines, reason } => vec![format!("--- {lines} lines {reason}")],
+        Body::Notice { text } => vec![format!("--- note: {text}")],
+        Body::End(End { failure: None, .. }) => vec!["--- ready".to_owned()],
+        Body::End(End { failure: Some(failure), .. }) => {
+            let cause = format!("--- {}: {failure}", failure.code);
+            let fix = failure.fix.as_ref().map(|fix| format!("--- fix: {fix}"));
+            std::iter::once(cause).chain(fix).collect()
+        }
+        Body::Phase(_) | Body::Plan { .. } | Body::Progress { .. } => Vec::new(),
+    }
 }
 
 fn code(end: &End) -> u8 {

@@ -7,7 +7,7 @@ use gitdeploy_runtime::{Vars, section, telemetry};
 
 use crate::cli::Up;
 use crate::client::Client;
-use crate::deploy;
+use crate::deploy::{self, Request};
 use crate::platform::{self, Platform};
 use crate::source::Source;
 use crate::view::View;
@@ -29,7 +29,8 @@ pub(crate) async fn up(up: Up, vars: Vars) -> anyhow::Result<ExitCode> {
     let Some(source) = source else { return running.await };
     let deploying = async {
         let client = Client::new(api, token)?;
-        deploy::follow(&client, &source, &up.build, &mut view).await
+        let request = Request { source: &source, build: &up.build, data_dir: &up.data_dir };
+        deploy::follow(&client, &request, &mut view).await
     };
     let mut running = std::pin::pin!(running);
     let ended = tokio::select! {

@@ -24,6 +24,16 @@ async fn a_react_site_that_was_built_from_a_repository_runs_in_a_browser() {
 }
 
 #[tokio::test]
+async fn a_static_site_generator_builds_its_pages() {
+    let browser = Browser::new();
+    let platform = Platform::up(&["examples/docs"]);
+    let url = platform.url_of("docs").await;
+    let page = browser.show(&url).await;
+    assert!(page.contains("Documentation, deployed by GitDeploy</h1>"), "{page}");
+    platform.stop(&url).await;
+}
+
+#[tokio::test]
 async fn the_dashboard_lists_a_deployment_and_follows_its_build_to_the_end() {
     let browser = Browser::new();
     let source = tempfile::tempdir().unwrap();

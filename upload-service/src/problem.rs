@@ -175,7 +175,10 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
-        let mut response = (self.status(), Json(self.problem())).into_response();
+        let problem = self.problem();
+        let mut response = (self.status(), Json(&problem)).into_response();
+        // Whoever asks for pages gets it as one.
+        response.extensions_mut().insert(problem);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         match self {

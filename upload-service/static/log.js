@@ -16,16 +16,23 @@
       .replace(/\u001b(?:\[[^@-~]*[@-~]?|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\?|$)|[ -/].?|.|$)/g, "")
       .replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, "");
 
-  // A reader who has scrolled up is left where they are.
-  const atEnd = () => window.innerHeight + window.scrollY >= document.body.scrollHeight - 80;
+  // As the server writes it.
+  const took = (ms) =>
+    ms < 60000
+      ? `${(Math.floor(ms / 100) / 10).toFixed(1)} s`
+      : `${Math.floor(ms / 60000)} min ${Math.floor((ms % 60000) / 1000)} s`;
 
-  window.scrollTo(0, document.body.scrollHeight);
+  // A reader who has scrolled up in the log is left where they are, until they are at its end again.
+  const atEnd = () => log.scrollTop + log.clientHeight >= log.scrollHeight - 30;
+  const toEnd = () => (log.scrollTop = log.scrollHeight);
+
+  toEnd();
 
   const show = (line) => {
     const follow = atEnd();
     log.append(`${line}\n`);
     if (follow) {
-      window.scrollTo(0, document.body.scrollHeight);
+      toEnd();
     }
   };
 
@@ -50,7 +57,7 @@
     row.className = event.state;
     const parts = [];
     if (event.ms !== undefined) {
-      parts.push(`${(event.ms / 1000).toFixed(1)} s`);
+      parts.push(took(event.ms));
     }
     if (event.summary) {
       parts.push(plain(event.summary));
@@ -66,7 +73,8 @@
   });
   on("end", () => {
     source.close();
-    // The page knows how it ended, and why.
+    // The page knows how it ended, and why, and says so at its top.
+    window.history.scrollRestoration = "manual";
     window.location.reload();
   });
 })();

@@ -2,7 +2,8 @@
 //! bus that is slow or away never holds up a build.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::fs::FileExt as _;
 use std::sync::Mutex;
 
 use gitdeploy_core::event::LogLine;
@@ -81,9 +82,7 @@ impl Spool {
     /// returned if there is one, and no more than `bytes` bytes otherwise.
     pub(crate) fn read(&self, offset: u64, most: usize, bytes: u64) -> std::io::Result<(Vec<String>, u64)> {
         let inner = self.inner.lock().expect("no panic while locked");
-        let mut file = &inner.file;
-        file.seek(SeekFrom::Start(offset))?;
-        let mut reader = BufReader::new(file);
+        let mut reader = BufReader::new(ReadFrom { file: &inner.file, offset });
         let mut lines = Vec::new();
         let mut end = offset;
         while lines.len() < most && end < inner.bytes && end - offset < bytes {
@@ -91,7 +90,6 @@ impl Spool {
             end += reader.read_line(&mut line)? as u64;
             lines.push(line);
         }
-        file.seek(SeekFrom::Start(inner.bytes))?;
         Ok((lines, end))
     }
 
@@ -137,23 +135,31 @@ impl Inner {
         text.push('\n');
     }
 
+    /// What cannot be written is missing; the next write takes its place in the file.
     fn write(&mut self, text: &str) {
-        match self.file.write_all(text.as_bytes()) {
+        match self.file.write_all_at(text.as_bytes(), self.bytes) {
             Ok(()) => self.bytes += text.len() as u64,
-            Err(error) => self.unwrite(text, &error),
+            Err(error) => {
+                tracing::warn!(%error, "the log cannot be written");
+                let events = text.lines().count() as u64;
+                self.seq -= events;
+                self.missing += events;
+            }
         }
     }
+}
 
-    /// Takes back a write that failed half way, so that the file stays a list of whole events.
-    fn unwrite(&mut self, text: &str, error: &std::io::Error) {
-        tracing::warn!(%error, "the log cannot be written");
-        let events = text.lines().count() as u64;
-        self.seq -= events;
-        self.missing += events;
-        let back = self.file.set_len(self.bytes).and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
-        if let Err(error) = back {
-            tracing::error!(%error, "the log is damaged");
-        }
+/// A file, read from a place of its own, so that the one where it is written does not move.
+struct ReadFrom<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for ReadFrom<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = self.file.read_at(buffer, self.offset)?;
+        self.offset += bytes as u64;
+        Ok(bytes)
     }
 }
 

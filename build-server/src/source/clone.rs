@@ -87,7 +87,7 @@ pub(crate) async fn clone(
 struct Clone {
     address: Address,
     reference: Option<String>,
-    /// A redirect leads where nobody has looked; only where any address is allowed it is followed.
+    /// Whether a redirect to another host is followed: it leads where nobody has looked.
     follow_redirects: bool,
     bytes: u64,
     deadline: Instant,
@@ -362,4 +362,68 @@ fn short(reference: &str) -> &str {
 fn too_slow() -> Stop {
     let failure = Failure::new(FailureCode::CloneTimeout, "the clone took longer than its limit");
     Stop::timed_out(failure.fix("try again, or have the operator raise `GITDEPLOY_BUILD_CLONE_SECONDS`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use gitdeploy_bus::EventBus;
+    use gitdeploy_core::Attempt;
+
+    use super::*;
+    use crate::log::Outlet;
+
+    /// A server that answers every request with `answer`, and how many requests came.
+    fn server(answer: String) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = requests.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut head = [0; 4096];
+                let _read = stream.read(&mut head).unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        (url, requests)
+    }
+
+    async fn run(follow_redirects: bool) -> (Stop, usize) {
+        let gone = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let (inside, visits) = server(gone.to_owned());
+        let inside = inside.replace("127.0.0.1", "localhost");
+        let location = format!("{inside}/r/info/refs?service=git-upload-pack");
+        let moved = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nConnection: close\r\nLocation:";
+        let (outside, _) = server(format!("{moved} {location}\r\n\r\n"));
+        let cancel = CancellationToken::new();
+        let outlet = Outlet::Bus(EventBus::memory());
+        let id = "site".parse().unwrap();
+        let clone = Clone {
+            address: Address::parse(&format!("{outside}/r")).unwrap(),
+            reference: None,
+            follow_redirects,
+            bytes: 1 << 20,
+            deadline: Instant::now() + Duration::from_mins(1),
+            recorder: Recorder::start(id, Attempt::FIRST, outlet, cancel.clone()).unwrap(),
+            cancel,
+        };
+        let target = tempfile::tempdir().unwrap();
+        let stop = tokio::task::spawn_blocking(move || clone.with_tries(target.path()).err().unwrap());
+        (stop.await.unwrap(), visits.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_another_host_is_followed_only_where_every_address_is_allowed() {
+        let (stop, visits) = run(false).await;
+        assert_eq!((stop.failure.code, visits), (FailureCode::CloneAddress, 0), "{}", stop.failure);
+        let (stop, visits) = run(true).await;
+        assert_eq!((stop.failure.code, visits), (FailureCode::CloneNotFound, 1), "{}", stop.failure);
+    }
 }

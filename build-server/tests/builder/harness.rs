@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gitdeploy_core::event::{LogLine, Outcome};
+use gitdeploy_core::event::{Decision, LogLine, Outcome};
 use gitdeploy_core::{Body, End, Event, FailureCode, Manifest};
 use gitdeploy_test::binary::{Program, Running};
 use gitdeploy_test::git::{GitServer, Repository};
@@ -111,6 +111,15 @@ impl Built {
 
     pub(crate) fn lines(&self) -> Vec<&str> {
         log_lines(&self.events).map(|line| line.text.as_str()).collect()
+    }
+
+    /// What the plan decided about something.
+    pub(crate) fn decision(&self, name: &str) -> Option<&Decision> {
+        let decisions = self.events.iter().filter_map(|event| match &event.body {
+            Body::Plan { decisions } => Some(decisions),
+            _ => None,
+        });
+        decisions.flatten().find(|decision| decision.name == name)
     }
 
     pub(crate) fn notices(&self) -> Vec<&str> {

@@ -9,3 +9,4 @@ mod hostile;
 mod publish;
 mod settings;
 mod source;
+mod toolchains;

@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod path;
 pub mod phase;
 pub mod route;
+pub mod size;
 pub mod spec;
 pub mod state;
 

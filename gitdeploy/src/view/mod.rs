@@ -1,6 +1,7 @@
 //! What a person sees while a build runs: progress on standard error, results on standard output.
 
 mod people;
+mod shown;
 
 use std::io::Write as _;
 
@@ -9,6 +10,7 @@ use upload_service::api::DeploymentView;
 
 use crate::deploy::Ended;
 use people::People;
+pub(crate) use shown::shown;
 
 /// Who is looking.
 #[derive(Debug)]

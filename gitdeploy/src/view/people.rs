@@ -7,6 +7,7 @@ use gitdeploy_core::{Body, Event, Phase, State};
 use indicatif::{ProgressBar, ProgressStyle};
 use upload_service::api::DeploymentView;
 
+use super::shown;
 use crate::deploy::Ended;
 
 const GREEN: &str = "\x1b[32m";
@@ -96,7 +97,8 @@ impl People {
         let took = seconds(took.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default());
         if deployment.state == State::Ready {
             let files = deployment.files.unwrap_or_default();
-            self.line(&format!("{GREEN}✓ live in {took}{PLAIN}   {files} files"));
+            let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+            self.line(&format!("{GREEN}✓ live in {took}{PLAIN}   {files}"));
             if deployment.production_url.is_some() && !deployment.production {
                 self.note("a newer deployment of the project is live; this one has its own address");
             }
@@ -136,7 +138,7 @@ impl People {
     }
 
     fn line(&self, text: &str) {
-        self.current.suspend(|| anstream::eprintln!("{text}"));
+        self.current.suspend(|| anstream::eprintln!("{}", shown(text)));
     }
 }
 

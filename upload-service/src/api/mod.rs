@@ -33,6 +33,7 @@ pub use view::{DeploymentList, DeploymentView, ProjectList, SourceView};
 
 pub(crate) use deployments::find;
 pub(crate) use guard::{Browser, Hosts};
+pub(crate) use negotiate::wants_page;
 pub(crate) use session::for_pages;
 
 use crate::control::Control;
@@ -76,6 +77,7 @@ pub fn router(control: Control, address: SocketAddr) -> Router {
         .route("/version", get(health::version))
         .layer(map_response(not_sniffed))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(pages::by_accept))
         .layer(from_fn(told))
         .with_state(app)
 }

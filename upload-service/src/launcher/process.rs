@@ -33,6 +33,7 @@ const PASSED: &[&str] = &[
     "LANG",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -203,6 +204,7 @@ mod tests {
             "GITDEPLOY_BUILD_SECONDS",
             "GITDEPLOY_BUILD_COMMAND",
             "GITDEPLOY_STORE_DIRECTORY",
+            "NODE_EXTRA_CA_CERTS",
             "NPM_TOKEN",
             "GITHUB_TOKEN",
         ];
@@ -217,6 +219,7 @@ mod tests {
                 "AWS_REGION",
                 "GITDEPLOY_BUILD_SECONDS",
                 "GITDEPLOY_STORE_DIRECTORY",
+                "NODE_EXTRA_CA_CERTS",
                 "NPM_TOKEN",
                 PASS
             ]

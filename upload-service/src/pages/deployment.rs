@@ -9,14 +9,17 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::StreamExt as _;
 use gitdeploy_core::event::PhaseState;
-use gitdeploy_core::{Body, Event, Failure, Phase};
+use gitdeploy_core::size::{files, size};
+use gitdeploy_core::{Body, Event, FailureCode, Phase};
 use jiff::{SignedDuration, Timestamp};
 
-use super::list::commit;
-use super::times::{ago, size, took};
+use super::list::{commit, words};
+use super::sentence::Sentence;
+use super::times::{ago, took};
 use crate::api::{App, find};
 use crate::catalog::Deployment;
 use crate::log::{Follow, line, plain};
+use crate::problem::ApiError;
 
 /// How many lines of the log the page holds; the whole log is a link away.
 const LINES: usize = 2000;
@@ -30,21 +33,29 @@ struct DeploymentPage {
     id: String,
     project: String,
     state: &'static str,
+    words: &'static str,
     is_final: bool,
     production: bool,
-    commit: String,
+    commit: Option<String>,
     message: String,
     repository: Option<String>,
     created: Timestamp,
     ago: String,
     took: Option<String>,
-    files: Option<u64>,
+    files: Option<String>,
     size: Option<String>,
-    failure: Option<Failure>,
+    failure: Option<FailureBox>,
     /// Where it can be seen, once it is ready.
     url: Option<String>,
     production_url: Option<String>,
     log: Log,
+}
+
+/// Why it failed.
+struct FailureBox {
+    cause: Sentence,
+    fix: Option<Sentence>,
+    code: FailureCode,
 }
 
 /// What the page shows of the log.
@@ -66,11 +77,8 @@ struct PhaseRow {
     summary: String,
 }
 
-pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Response {
-    let deployment = match find(&app.control, &id).await {
-        Ok(deployment) => deployment,
-        Err(error) => return super::problem(&error),
-    };
+pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let deployment = find(&app.control, &id).await?;
     let log = read_log(&app, &deployment).await;
     let sites = &app.control.config.sites_url;
     let is_ready = deployment.state == gitdeploy_core::State::Ready;
@@ -80,21 +88,26 @@ pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Resp
         production_url: deployment.production.then(|| sites.of(deployment.project.as_str())),
         project: deployment.project.to_string(),
         state: deployment.state.as_str(),
+        words: words(deployment.state),
         is_final: deployment.state.is_final(),
         production: deployment.production,
         commit: commit(&deployment),
         created: deployment.created,
         ago: ago(deployment.created, Timestamp::now()),
         took: ran.map(|(started, finished)| took(finished.duration_since(started))),
-        files: deployment.files,
+        files: deployment.files.map(files),
         size: deployment.bytes.map(size),
         message: deployment.origin.message.unwrap_or_default(),
         repository: deployment.origin.repository,
-        failure: deployment.failure,
+        failure: deployment.failure.map(|failure| FailureBox {
+            cause: Sentence::of(&failure.cause),
+            fix: failure.fix.as_deref().map(Sentence::of),
+            code: failure.code,
+        }),
         id: deployment.id.to_string(),
         log,
     };
-    super::rendered(StatusCode::OK, &page)
+    Ok(super::rendered(StatusCode::OK, &page))
 }
 
 async fn read_log(app: &App, deployment: &Deployment) -> Log {

@@ -1,6 +1,7 @@
 //! The page that lists deployments.
 
 use askama::Template;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 
 use super::times::ago;
 use crate::api::App;
-use crate::catalog::{Deployment, Filter};
+use crate::catalog::{Deployment, Filter, SourceKind};
 use crate::config::SitesUrl;
 use crate::problem::ApiError;
 
@@ -39,7 +40,10 @@ struct Row {
     id: DeploymentId,
     project: String,
     state: &'static str,
-    commit: String,
+    words: &'static str,
+    commit: Option<String>,
+    /// Whether it did not come from a git server.
+    uploaded: bool,
     message: String,
     created: Timestamp,
     ago: String,
@@ -48,16 +52,17 @@ struct Row {
     production: bool,
 }
 
-pub(super) async fn page(State(app): State<App>, Query(query): Query<ListQuery>) -> Response {
+pub(super) async fn page(
+    State(app): State<App>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|error| ApiError::invalid("query", error.body_text()))?;
     let filter = Filter { after: query.after, limit: LIMIT, ..Filter::default() };
-    let page = match app.control.catalog.list(filter).await {
-        Ok(page) => page,
-        Err(error) => return super::problem(&ApiError::from(error)),
-    };
+    let page = app.control.catalog.list(filter).await?;
     let working = page.items.iter().any(|deployment| !deployment.state.is_final());
     let (now, sites) = (Timestamp::now(), &app.control.config.sites_url);
     let rows = page.items.into_iter().map(|deployment| row(deployment, sites, now)).collect();
-    super::rendered(StatusCode::OK, &ListPage { rows, next: page.next, working })
+    Ok(super::rendered(StatusCode::OK, &ListPage { rows, next: page.next, working }))
 }
 
 fn row(deployment: Deployment, sites: &SitesUrl, now: Timestamp) -> Row {
@@ -67,7 +72,9 @@ fn row(deployment: Deployment, sites: &SitesUrl, now: Timestamp) -> Row {
         url: is_ready.then(|| sites.of(label)),
         project: deployment.project.to_string(),
         state: deployment.state.as_str(),
+        words: words(deployment.state),
         commit: commit(&deployment),
+        uploaded: deployment.source != SourceKind::Git,
         message: deployment.origin.message.unwrap_or_default(),
         created: deployment.created,
         ago: ago(deployment.created, now),
@@ -76,15 +83,17 @@ fn row(deployment: Deployment, sites: &SitesUrl, now: Timestamp) -> Row {
     }
 }
 
-/// What was deployed in a few characters: the commit, else the reference, else how it came.
-pub(super) fn commit(deployment: &Deployment) -> String {
+/// What was deployed in a few characters: the commit, else the reference.
+pub(super) fn commit(deployment: &Deployment) -> Option<String> {
     let origin = &deployment.origin;
-    match (&origin.commit, &origin.reference) {
-        (Some(commit), _) => commit.chars().take(COMMIT).collect(),
-        (None, Some(reference)) => reference.clone(),
-        (None, None) => match deployment.source {
-            crate::catalog::SourceKind::Git => String::new(),
-            crate::catalog::SourceKind::Source | crate::catalog::SourceKind::Prebuilt => "upload".to_owned(),
-        },
+    let commit = origin.commit.as_ref().map(|commit| commit.chars().take(COMMIT).collect());
+    commit.or_else(|| origin.reference.clone())
+}
+
+/// The state as people write it.
+pub(super) fn words(state: gitdeploy_core::State) -> &'static str {
+    match state {
+        gitdeploy_core::State::TimedOut => "timed out",
+        other => other.as_str(),
     }
 }

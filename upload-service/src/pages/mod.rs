@@ -3,19 +3,22 @@
 mod deployment;
 mod list;
 mod login;
+mod sentence;
 mod times;
 
 use askama::Template;
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
 pub(crate) use login::login_page;
 
-use crate::api::App;
-use crate::problem::ApiError;
+use crate::api::{App, wants_page};
+use crate::problem::{ApiError, Problem};
+use sentence::{Sentence, capital};
 
 /// Everything that a page uses is ours, and nothing else is loaded, run or asked.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
@@ -29,8 +32,8 @@ pub(crate) fn router(app: &App) -> Router<App> {
     let pages = Router::new()
         .route("/", get(list::page))
         .route("/deployments/{id}", get(deployment::page))
-        .layer(map_response(protected))
-        .layer(from_fn_with_state(app.clone(), crate::api::for_pages));
+        .layer(from_fn_with_state(app.clone(), crate::api::for_pages))
+        .layer(map_response(for_people));
     Router::new()
         .merge(pages)
         .route("/static/app.css", get(async || file("text/css; charset=utf-8", STYLE)))
@@ -41,7 +44,35 @@ pub(crate) fn router(app: &App) -> Router<App> {
 #[template(path = "problem.html")]
 struct ProblemPage {
     title: String,
-    detail: String,
+    detail: Sentence,
+    hint: Option<Sentence>,
+}
+
+/// Answers a problem with a page to whoever asks for one. Programs get the problem itself.
+pub(crate) async fn by_accept(request: Request, next: Next) -> Response {
+    let wants_page = wants_page(request.headers());
+    let response = next.run(request).await;
+    if wants_page && response.extensions().get::<Problem>().is_some() {
+        return for_people(response).await;
+    }
+    response
+}
+
+/// A page as it is, a problem as a page.
+async fn for_people(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Some(problem) = parts.extensions.remove::<Problem>() else {
+        return with_policy(Response::from_parts(parts, body));
+    };
+    if parts.status == StatusCode::UNAUTHORIZED {
+        return Redirect::to("/login").into_response();
+    }
+    let page = ProblemPage {
+        title: capital(&problem.title),
+        detail: Sentence::of(&problem.detail),
+        hint: problem.hint.as_deref().map(Sentence::of),
+    };
+    with_policy(rendered(parts.status, &page))
 }
 
 /// The page that a template makes.
@@ -50,16 +81,6 @@ fn rendered(status: StatusCode, template: &impl Template) -> Response {
         Ok(page) => (status, Html(page)).into_response(),
         Err(error) => ApiError::Internal(error.into()).into_response(),
     }
-}
-
-/// What went wrong, as a page.
-fn problem(error: &ApiError) -> Response {
-    let problem = error.problem();
-    rendered(error.status(), &ProblemPage { title: problem.title, detail: problem.detail })
-}
-
-async fn protected(response: Response) -> Response {
-    with_policy(response)
 }
 
 /// A page as it may leave: not stored, not framed, with nothing foreign in it. `same-origin` keeps addresses

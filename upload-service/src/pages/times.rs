@@ -1,4 +1,4 @@
-//! Times and sizes as people say them.
+//! Times as people say them.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,26 +22,12 @@ pub(super) fn took(duration: SignedDuration) -> String {
     }
 }
 
-/// A number of bytes, such as `4.8 MB`.
-pub(super) fn size(bytes: u64) -> String {
-    let mut unit = "B";
-    let mut tenths = bytes.saturating_mul(10);
-    for larger in ["kB", "MB", "GB"] {
-        if tenths < 10_000 {
-            break;
-        }
-        tenths /= 1000;
-        unit = larger;
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_and_sizes_are_short() {
+    fn times_are_short() {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         for (seconds, expected) in [
             (-5, "now"),
@@ -55,8 +41,5 @@ mod tests {
         }
         assert_eq!(took(SignedDuration::from_millis(1_250)), "1.2 s");
         assert_eq!(took(SignedDuration::from_millis(185_000)), "3 min 5 s");
-        for (bytes, expected) in [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (4_812_345, "4.8 MB")] {
-            assert_eq!(size(bytes), expected);
-        }
     }
 }

@@ -21,6 +21,7 @@ async fn people_without_a_session_are_shown_the_way() {
     }
     let login = platform.send(anonymous(Method::GET, "/login").body(Body::empty()).unwrap()).await;
     assert!(login.text.contains("<form class=\"login\" method=\"post\""), "{}", login.text);
+    assert!(login.text.contains("<code>gitdeploy open</code>"), "{}", login.text);
 }
 
 #[tokio::test]
@@ -92,15 +93,26 @@ async fn a_running_deployment_shows_its_log_so_far_and_where_to_go_on() {
 #[tokio::test]
 async fn a_failure_stands_on_top_with_its_fix() {
     let platform = Platform::new(
-        r#"event '"kind":"end","state":"failed","failure":{"code":"build.exit","cause":"the build exited with 2","fix":"mend <it>"}'"#,
+        r#"event '"kind":"end","state":"failed","failure":{"code":"build.exit","cause":"`bash build.sh` exited with 2","fix":"mend <it>"}'"#,
     )
     .await;
     let id = platform.deploy("blog").await;
     platform.final_view(&id).await;
     let page = visit(&platform, &format!("/deployments/{id}")).await.text;
-    let (failure, log) = (page.find("the build exited with 2").unwrap(), page.find("<pre").unwrap());
+    let (failure, log) =
+        (page.find("<code>bash build.sh</code> exited with 2.").unwrap(), page.find("<pre").unwrap());
     assert!(failure < log);
-    assert!(page.contains("Fix: mend &#60;it&#62;"), "{page}");
+    assert!(page.contains("<p>Mend &#60;it&#62;.</p>"), "{page}");
+}
+
+#[tokio::test]
+async fn what_has_no_commit_is_called_by_its_project_alone() {
+    let platform = Platform::new(r#"event '"kind":"end","state":"ready","files":1,"bytes":243650'"#).await;
+    let id = platform.deploy("blog").await;
+    platform.final_view(&id).await;
+    let page = visit(&platform, &format!("/deployments/{id}")).await.text;
+    assert!(page.contains("<h1>blog</h1>"), "{page}");
+    assert!(page.contains(", 1 file, 243.7 kB</span>"), "{page}");
 }
 
 #[tokio::test]
@@ -109,4 +121,29 @@ async fn a_deployment_that_is_not_there_is_a_page_too() {
     let answer = visit(&platform, "/deployments/none").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert!(answer.header("content-type").unwrap().starts_with("text/html"));
+    assert!(answer.text.contains("<h1>Not found</h1>"), "{}", answer.text);
+    assert!(answer.text.contains("<p>There is no deployment <code>none</code>.</p>"), "{}", answer.text);
+    let answer = visit(&platform, "/?after=nothing").await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.header("content-type").unwrap().starts_with("text/html"));
+}
+
+#[tokio::test]
+async fn browsers_get_problems_as_pages_and_programs_as_json() {
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let platform = Platform::idle("").await;
+    let ask = async |accept: &str, path: &str| {
+        let request = anonymous(Method::GET, path).header("accept", accept);
+        platform.send(request.body(Body::empty()).unwrap()).await
+    };
+    let page = ask(BROWSER, "/foo").await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    assert!(page.header("content-security-policy").is_some());
+    assert!(page.text.contains("<p>There is nothing at <code>/foo</code>.</p>"), "{}", page.text);
+    for accept in ["*/*", "application/json", "application/problem+json, text/html"] {
+        assert_eq!(ask(accept, "/foo").await.json()["code"], "no_route", "{accept}");
+    }
+    let log = "/v1/deployments/00000000000000000000/logs";
+    assert_eq!(ask(BROWSER, log).await.header("location"), Some("/login"));
+    assert_eq!(ask("*/*", log).await.json()["code"], "unauthorized");
 }
