@@ -14,6 +14,7 @@ use upload_service::catalog::Target;
 
 use crate::cli::{Build, Deploy};
 use crate::client::{Archive, Client};
+use crate::ended::Ended;
 use crate::exit;
 use crate::source::{Source, SourceError};
 use crate::view::View;
@@ -51,24 +52,6 @@ pub(crate) struct Request<'a> {
     pub(crate) build: &'a Build,
     /// The data directory, which is never packed.
     pub(crate) data_dir: &'a Path,
-}
-
-/// A deployment that has come to its end.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) deployment: DeploymentView,
-    pub(crate) exit_code: u8,
-}
-
-impl Ended {
-    /// The address that is worth telling: the project's, if it leads to this deployment.
-    pub(crate) fn url(&self) -> &str {
-        let deployment = &self.deployment;
-        match &deployment.production_url {
-            Some(url) if deployment.production => url,
-            _ => &deployment.url,
-        }
-    }
 }
 
 /// Deploys and shows the build until it has ended.

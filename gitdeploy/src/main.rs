@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod deploy;
+mod ended;
 mod exit;
 mod list;
 mod logs;

@@ -255,7 +255,8 @@ impl Clone {
             error.code(),
             ErrorCode::Auth | ErrorCode::NotFound | ErrorCode::User | ErrorCode::Certificate
         );
-        network && !for_good && !self.cancel.is_cancelled() && Instant::now() < self.deadline
+        let refused = error.message().contains("redirect");
+        network && !for_good && !refused && !self.cancel.is_cancelled() && Instant::now() < self.deadline
     }
 
     fn no_default_branch() -> Problem {

@@ -3,10 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use gitdeploy_core::Event;
 use gitdeploy_core::event::Outcome;
+use gitdeploy_core::{Event, FailureCode};
 use gitdeploy_test::binary::{Program, Running, Signal};
 use gitdeploy_test::git::{GitServer, Repository};
 use gitdeploy_test::redis::{RedisServer, Reply};
@@ -24,6 +25,19 @@ struct World {
     s3_vars: Vec<(String, String)>,
     _proxy: Running,
     proxy: String,
+}
+
+/// What a build waits for.
+struct Gate(tempfile::TempDir);
+
+impl Gate {
+    fn path(&self) -> PathBuf {
+        self.0.path().join("open")
+    }
+
+    fn open(&self) {
+        std::fs::write(self.path(), "").unwrap();
+    }
 }
 
 impl World {
@@ -53,6 +67,24 @@ impl World {
             .var("GITDEPLOY_BUILD_ALLOW_PRIVATE_ADDRESSES", "true")
             .vars(self.s3_vars.clone())
             .vars(self.redis.vars())
+    }
+
+    /// A build of `blog` into another bucket, which waits behind a gate.
+    async fn waiting_build(&self, s3: &S3Server) -> (Running, Gate) {
+        let gate = Gate(tempfile::tempdir().unwrap());
+        let script = format!(
+            "echo before; while [ ! -e {} ]; do sleep 0.1; done; echo after; mkdir dist; echo one > dist/index.html",
+            gate.path().display()
+        );
+        self.git.add("site", &Repository::new().file("build.sh", script).commit("Wait"));
+        let builder = self.builder("blog").vars(s3.vars()).start();
+        let begun = async {
+            while !self.stream("blog").iter().any(|event| event.to_json().contains(r#""before""#)) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, begun).await.expect("the build begins");
+        (builder, gate)
     }
 
     /// What the proxy answers for a host: status and body.
@@ -198,22 +230,9 @@ async fn the_manifest_is_written_after_every_file() {
 async fn redis_may_go_away_while_a_build_runs() {
     let mut world = World::new().await;
     let s3 = S3Server::start().await.unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let go = directory.path().join("go");
-    let script = format!(
-        "echo before; while [ ! -e {} ]; do sleep 0.1; done; echo after; mkdir dist; echo one > dist/index.html",
-        go.display()
-    );
-    world.git.add("site", &Repository::new().file("build.sh", script).commit("Wait"));
-    let mut builder = world.builder("blog").vars(s3.vars()).start();
-    let seen = async {
-        while !world.stream("blog").iter().any(|event| event.to_json().contains(r#""before""#)) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, seen).await.expect("the build begins");
+    let (mut builder, gate) = world.waiting_build(&s3).await;
     world.redis.stop();
-    std::fs::write(&go, "").unwrap();
+    gate.open();
     assert_eq!(builder.wait(LIMIT).await, 0, "{:#?}", builder.stderr());
 
     // The log is whole in the archive.
@@ -223,6 +242,23 @@ async fn redis_may_go_away_while_a_build_runs() {
     assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq));
     assert!(archive.contains(r#""before""#) && archive.contains(r#""after""#));
     assert_eq!(events.last().and_then(Event::end).unwrap().state, Outcome::Ready);
+}
+
+#[tokio::test]
+async fn a_build_whose_store_went_away_is_the_platforms_fault() {
+    let world = World::new().await;
+    let s3 = S3Server::start().await.unwrap();
+    let (mut builder, gate) = world.waiting_build(&s3).await;
+    s3.stop().await;
+    gate.open();
+    assert_eq!(builder.wait(LIMIT).await, 75, "{:#?}", builder.stderr());
+    let events = world.stream("blog");
+    let end = events.last().and_then(Event::end).unwrap();
+    assert_eq!(end.state, Outcome::PlatformError);
+    assert_eq!(end.failure.as_ref().unwrap().code, FailureCode::StoreUnavailable);
+    // What cannot be archived is said, and was told live.
+    let told = events.iter().map(Event::to_json).collect::<String>();
+    assert!(told.contains("could not be archived") && told.contains(r#""after""#), "{told}");
 }
 
 #[tokio::test]

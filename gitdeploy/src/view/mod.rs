@@ -8,7 +8,7 @@ use std::io::Write as _;
 use gitdeploy_core::Event;
 use upload_service::api::DeploymentView;
 
-use crate::deploy::Ended;
+use crate::ended::Ended;
 use people::People;
 pub(crate) use shown::shown;
 

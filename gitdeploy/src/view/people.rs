@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use upload_service::api::DeploymentView;
 
 use super::shown;
-use crate::deploy::Ended;
+use crate::ended::Ended;
 
 const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
