@@ -96,8 +96,7 @@ impl People {
         let took = deployment.finished.map(|end| end.duration_since(deployment.created).as_millis());
         let took = seconds(took.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default());
         if deployment.state == State::Ready {
-            let files = deployment.files.unwrap_or_default();
-            let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+            let files = gitdeploy_core::size::files(deployment.files.unwrap_or_default());
             self.line(&format!("{GREEN}✓ live in {took}{PLAIN}   {files}"));
             if deployment.production_url.is_some() && !deployment.production {
                 self.note("a newer deployment of the project is live; this one has its own address");

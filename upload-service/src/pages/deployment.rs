@@ -41,9 +41,8 @@ struct DeploymentPage {
     repository: Option<String>,
     created: Timestamp,
     ago: String,
-    took: Option<String>,
-    files: Option<String>,
-    size: Option<String>,
+    /// How long it took and how large it is, as far as that is known.
+    facts: Vec<String>,
     failure: Option<FailureBox>,
     /// Where it can be seen, once it is ready.
     url: Option<String>,
@@ -83,6 +82,9 @@ pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Resu
     let sites = &app.control.config.sites_url;
     let is_ready = deployment.state == gitdeploy_core::State::Ready;
     let ran = deployment.started.zip(deployment.finished);
+    let took = ran.map(|(started, finished)| format!("took {}", took(finished.duration_since(started))));
+    let facts = [took, deployment.files.map(files), deployment.bytes.map(size)];
+    let facts = facts.into_iter().flatten().collect();
     let page = DeploymentPage {
         url: is_ready.then(|| sites.of(deployment.id.as_str())),
         production_url: deployment.production.then(|| sites.of(deployment.project.as_str())),
@@ -94,9 +96,7 @@ pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Resu
         commit: commit(&deployment),
         created: deployment.created,
         ago: ago(deployment.created, Timestamp::now()),
-        took: ran.map(|(started, finished)| took(finished.duration_since(started))),
-        files: deployment.files.map(files),
-        size: deployment.bytes.map(size),
+        facts,
         message: deployment.origin.message.unwrap_or_default(),
         repository: deployment.origin.repository,
         failure: deployment.failure.map(|failure| FailureBox {

@@ -112,7 +112,10 @@ async fn what_has_no_commit_is_called_by_its_project_alone() {
     platform.final_view(&id).await;
     let page = visit(&platform, &format!("/deployments/{id}")).await.text;
     assert!(page.contains("<h1>blog</h1>"), "{page}");
-    assert!(page.contains(", 1 file, 243.7 kB</span>"), "{page}");
+    assert!(
+        page.contains("<span class=\"fact\">1 file</span>, <span class=\"fact\">243.7 kB</span>"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
