@@ -28,6 +28,8 @@ use jiff::Timestamp;
 
 pub use config::Config;
 
+use stop::Stop;
+
 /// What a canceled build exits with: 128 and the number of SIGINT, as shells do.
 pub const CANCELED: u8 = 130;
 
@@ -40,9 +42,9 @@ pub fn process(vars: &Vars) -> ExitCode {
 
 fn start(vars: &Vars) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_vars(vars)?;
-    telemetry::init(&section("GITDEPLOY_LOG_", vars)?);
+    telemetry::init(&section("GITDEPLOY_LOG_", vars)?)?;
     source::set_timeouts();
-    become_undumpable();
+    gitdeploy_runtime::become_undumpable();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let end = runtime.block_on(run(settings, vars));
     // A thread that still waits for a git server must not hold the process.
@@ -81,19 +83,31 @@ async fn run(settings: Settings, vars: &Vars) -> anyhow::Result<End> {
     let cancel = cancel::watch(config.launcher)?;
     let bound = config.ready();
 
+    if store.bucket.is_none() && store.directory.is_none() {
+        tracing::warn!(
+            "no store is configured: what is published ends with this process; set `GITDEPLOY_STORE_BUCKET`"
+        );
+    }
     let outlet = if bus.redis_url.is_some() {
-        let bus = wait_for("the bus", bound, async || EventBus::open(&bus).await).await?;
-        log::Outlet::Bus(bus)
+        let bus = wait_for("the bus", bound, async || EventBus::open(&bus).await);
+        match cancel.run_until_cancelled(bus).await {
+            Some(bus) => log::Outlet::Bus(bus?),
+            None => return Ok(canceled()),
+        }
     } else {
         log::Outlet::Stdout
     };
     let recorder = log::Recorder::start(spec.output_id(), attempt, outlet, cancel.clone())
         .context("cannot create the file that holds the log")?;
 
-    let store = wait_for("the store", bound, async || open_store(&store).await).await;
-    let store = match store {
-        Ok(store) => store,
-        Err(error) => {
+    let store = wait_for("the store", bound, async || open_store(&store).await);
+    let store = match cancel.run_until_cancelled(store).await {
+        Some(Ok(store)) => store,
+        None => {
+            recorder.close(None, canceled()).await;
+            return Ok(canceled());
+        }
+        Some(Err(error)) => {
             let failure = Failure::new(FailureCode::StoreUnavailable, error.to_string());
             recorder.close(None, End::unsuccessful(Outcome::PlatformError, None, failure)).await;
             return Err(error.into());
@@ -107,6 +121,11 @@ async fn run(settings: Settings, vars: &Vars) -> anyhow::Result<End> {
     Ok(end)
 }
 
+fn canceled() -> End {
+    let Stop { outcome, failure, .. } = Stop::canceled();
+    End::unsuccessful(outcome, None, failure)
+}
+
 async fn open_store(config: &StoreConfig) -> Result<ObjectStore, gitdeploy_store::StoreError> {
     let store = ObjectStore::open(config).await?;
     store.check().await?;
@@ -116,12 +135,4 @@ async fn open_store(config: &StoreConfig) -> Result<ObjectStore, gitdeploy_store
 /// Without an upload service nobody counts the attempts; the clock does, so that a later run wins.
 fn attempt_now() -> Attempt {
     Attempt(u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(1))
-}
-
-/// Keeps processes of the same user out of `/proc/<us>/environ` and `/proc/<us>/mem`.
-fn become_undumpable() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
-        tracing::warn!(%error, "other processes of this user can read the builder's memory");
-    }
 }

@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+use gitdeploy_runtime::{exit, process_vars};
+
 fn main() -> ExitCode {
-    build_server::process(&gitdeploy_runtime::process_vars())
+    match process_vars() {
+        Ok(vars) => build_server::process(&vars),
+        Err(error) => exit::code(Err(error.into())),
+    }
 }

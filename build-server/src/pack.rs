@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, Repository, StatusOptions, Tree};
-use gitdeploy_core::manifest::Origin;
+use gitdeploy_core::manifest::{self, Origin};
 
 /// What was packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,9 +140,9 @@ fn pack_commit(repository: &Repository, directory: &Path, archive: impl Write) -
             repository: address.and_then(shown),
             reference: head.shorthand().ok().filter(|name| *name != "HEAD").map(str::to_owned),
             commit: Some(commit.id().to_string()),
-            message: commit.summary().ok().flatten().map(str::to_owned),
+            message: commit.summary().ok().flatten().map(manifest::summary),
         },
-        uncommitted_changes: has_changes(repository, root.as_deref())?,
+        uncommitted_changes: has_changes(repository)?,
         root,
     })
 }
@@ -199,12 +199,9 @@ fn append_tree(
     Ok(())
 }
 
-fn has_changes(repository: &Repository, root: Option<&str>) -> Result<bool, PackError> {
+fn has_changes(repository: &Repository) -> Result<bool, PackError> {
     let mut options = StatusOptions::new();
     options.include_untracked(true).exclude_submodules(true);
-    if let Some(root) = root {
-        options.pathspec(root).disable_pathspec_match(true);
-    }
     Ok(!repository.statuses(Some(&mut options))?.is_empty())
 }
 

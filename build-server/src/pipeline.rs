@@ -19,7 +19,7 @@ use crate::command::{Command, Ended};
 use crate::config::Config;
 use crate::log::Recorder;
 use crate::output::{self, SiteFile, Snapshot};
-use crate::plan::{self, Output, Plan, Step};
+use crate::plan::{self, Plan, Step};
 use crate::publish::Publication;
 use crate::source::{self, Fetched};
 use crate::stop::{Stop, disk};
@@ -111,7 +111,7 @@ impl Build<'_> {
             if let Some(notice) = found.notice {
                 self.recorder.notice(notice);
             }
-            self.walk(&found.directory, plan.output == Output::Root).await
+            self.walk(&found.directory, plan.build.is_none()).await
         };
         let files = self.in_phase(Phase::Validate, find).await?;
         Ok((files, fetched.origin))

@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use build_server::pack::{Packed, pack_prebuilt, pack_source};
 use gitdeploy_core::event::Outcome;
 use gitdeploy_core::spec::UploadKind;
-use gitdeploy_runtime::Vars;
 use upload_service::api::{CreateDeployment, CreateSettings, DeploymentView};
 use upload_service::catalog::Target;
 
@@ -23,7 +22,7 @@ use crate::view::View;
 const CONCLUDE: (Duration, u32) = (Duration::from_millis(50), 600);
 
 /// `gitdeploy deploy`.
-pub(crate) async fn run(deploy: Deploy, _vars: Vars) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(deploy: Deploy) -> anyhow::Result<ExitCode> {
     let source = match (deploy.prebuilt, deploy.source) {
         (Some(directory), _) => Source::prebuilt(directory)?,
         (None, source) => Source::parse(&source.unwrap_or_default())?,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use build_server::pack::PackError;
 use gitdeploy_core::State;
 use gitdeploy_runtime::SettingError;
 
@@ -42,6 +43,7 @@ pub(crate) fn code(result: anyhow::Result<ExitCode>) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     let usage = error.is::<SourceError>()
         || error.is::<SettingError>()
+        || error.downcast_ref::<PackError>().is_some_and(|error| !matches!(error, PackError::Io(_)))
         || error.downcast_ref::<ClientError>().is_some_and(ClientError::is_usage);
     if usage { USAGE } else { PLATFORM }
 }

@@ -8,7 +8,7 @@ use upload_service::api::DeploymentView;
 
 use crate::cli::List;
 use crate::client::Client;
-use crate::view::print;
+use crate::view::{print, short};
 
 /// The largest page that the API gives.
 const PAGE: u32 = 100;
@@ -43,7 +43,7 @@ fn table(deployments: &[DeploymentView]) -> std::io::Result<()> {
     let now = Timestamp::now();
     let header = ["ID", "PROJECT", "STATE", "COMMIT", "AGE", "URL"].map(str::to_owned);
     let rows = deployments.iter().map(|deployment| {
-        let commit = deployment.source.commit.as_deref().map_or("-", |commit| &commit[..commit.len().min(7)]);
+        let commit = deployment.source.commit.as_deref().map_or("-", short);
         let state =
             if deployment.production { "ready, live".to_owned() } else { deployment.state.to_string() };
         let url = match &deployment.production_url {

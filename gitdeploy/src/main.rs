@@ -14,28 +14,39 @@ mod up;
 mod view;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use gitdeploy_runtime::{Vars, process_vars};
 
 use crate::cli::{Cli, Command};
 
+/// How long work that nobody waits for any more, such as packing, may hold up the end.
+const LEFTOVER: Duration = Duration::from_millis(100);
+
 fn main() -> ExitCode {
-    let vars = process_vars();
-    match Cli::parse().command {
-        // A builder hides from its own kind before it starts a thread.
-        Command::BuildServer => build_server::process(&vars),
-        command => match tokio::runtime::Runtime::new() {
-            Ok(runtime) => exit::code(runtime.block_on(run(command, vars))),
-            Err(error) => exit::code(Err(error.into())),
-        },
+    let command = Cli::parse().command;
+    let vars = match process_vars() {
+        Ok(vars) => vars,
+        Err(error) => return exit::code(Err(error.into())),
+    };
+    if let Command::BuildServer = command {
+        // A builder sets up what must be set before a thread is started.
+        return build_server::process(&vars);
     }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::code(Err(error.into())),
+    };
+    let code = exit::code(runtime.block_on(run(command, vars)));
+    runtime.shutdown_timeout(LEFTOVER);
+    code
 }
 
 async fn run(command: Command, vars: Vars) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(up) => up::up(up, vars).await,
-        Command::Deploy(deploy) => deploy::run(deploy, vars).await,
+        Command::Deploy(deploy) => deploy::run(deploy).await,
         Command::List(list) => list::list(list).await,
         Command::Logs(logs) => logs::logs(logs).await,
         Command::Open(open) => open::open(open).await,

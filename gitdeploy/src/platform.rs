@@ -54,23 +54,24 @@ pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
     api.listen = api_listener.local_addr()?;
     api.data_directory.clone_from(&data);
     api.grace_seconds = GRACE.as_secs();
-    if !vars.iter().any(|(name, _)| name == "GITDEPLOY_API_SITES_URL") {
+    if !vars.iter().any(|(name, value)| name == "GITDEPLOY_API_SITES_URL" && !value.is_empty()) {
         let template = format!("http://{{label}}.{}:{}/", proxy.domain, proxy.listen.port());
         api.sites_url = SitesUrl::try_from(template).context("cannot tell the address of sites")?;
     }
     let (sites, api_url) = (api.sites_url.clone(), api_url(api.listen)?);
 
-    let mut lifecycle = Lifecycle::new(GRACE + Duration::from_secs(2))?;
+    make_data_directory(&data)?;
     let bound = Duration::from_secs(api.ready_seconds);
     let bus = wait_for("the bus", bound, async || EventBus::open(&bus).await).await?;
     let program = std::env::current_exe().context("cannot find this program")?;
     let launcher = Launcher::process(program, vec!["build-server".to_owned()], &builder_vars);
-    make_data_directory(&data)?;
     let store = wait_for("the store", bound, async || {
         let store = ObjectStore::open(&store).await?;
         store.check().await.map(|()| store)
     })
     .await?;
+    // Until here a signal ends the process at once; from here on there is something to bring to an end.
+    let mut lifecycle = Lifecycle::new(GRACE + Duration::from_secs(2))?;
     let token = api.token.clone();
     let control = Control::open(api, store.clone(), bus, launcher, lifecycle.stopping()).await?;
     let token = if let Some(token) = token {
@@ -110,8 +111,13 @@ fn api_url(listen: SocketAddr) -> anyhow::Result<Url> {
 
 fn make_data_directory(data: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| {
-        format!("cannot make the data directory `{}`; choose another with `--data-dir`", data.display())
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    // The data directory is no part of the repository that it may lie in.
+    let written = made
+        .and_then(|()| tempfile::tempfile_in(data))
+        .and_then(|_| std::fs::write(data.join(".gitignore"), "*\n"));
+    written.with_context(|| {
+        format!("cannot write in the data directory `{}`; choose another with `--data-dir`", data.display())
     })
 }
 

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use gitdeploy_runtime::telemetry::LogConfig;
-use gitdeploy_runtime::{Vars, section, telemetry};
+use gitdeploy_runtime::{Vars, become_undumpable, section, telemetry};
 
 use crate::cli::Up;
 use crate::client::Client;
 use crate::deploy::{self, Request};
+use crate::exit;
 use crate::platform::{self, Platform};
 use crate::source::Source;
 use crate::view::View;
@@ -17,7 +18,8 @@ pub(crate) async fn up(up: Up, vars: Vars) -> anyhow::Result<ExitCode> {
     let mut log: LogConfig = section("GITDEPLOY_LOG_", &vars)?;
     // What the platform says of itself would stand between the lines of the build.
     log.filter.get_or_insert_with(|| "warn".to_owned());
-    telemetry::init(&log);
+    telemetry::init(&log)?;
+    become_undumpable();
     let source = up.source.as_deref().map(Source::parse).transpose()?;
     let mut view = View::new(up.json);
     let platform = platform::start(&up, &vars).await?;
@@ -34,12 +36,22 @@ pub(crate) async fn up(up: Up, vars: Vars) -> anyhow::Result<ExitCode> {
     };
     let mut running = std::pin::pin!(running);
     let ended = tokio::select! {
-        code = &mut running => return code,
+        code = &mut running => {
+            code?;
+            return Ok(canceled(&mut view));
+        }
         ended = deploying => ended,
     };
     match ended {
+        // A platform that stops answers nobody; the deployment was canceled with it.
+        Err(_) if stopping.is_cancelled() => {
+            running.await?;
+            Ok(canceled(&mut view))
+        }
         Ok(ended) if ended.exit_code == 0 => {
-            view.url(&ended)?;
+            if let Err(error) = view.url(&ended) {
+                tracing::warn!(%error, "nobody reads the address");
+            }
             view.note("serving until Ctrl-C");
             running.await
         }
@@ -49,6 +61,11 @@ pub(crate) async fn up(up: Up, vars: Vars) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(other?.exit_code))
         }
     }
+}
+
+fn canceled(view: &mut View) -> ExitCode {
+    view.note("canceled: the platform was stopped before the deployment was live");
+    ExitCode::from(exit::CANCELED)
 }
 
 fn welcome(platform: &Platform, view: &mut View) {

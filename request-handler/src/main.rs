@@ -6,5 +6,9 @@ use gitdeploy_runtime::{exit, process_vars};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit::code(request_handler::run(&process_vars()).await)
+    exit::code(start().await)
+}
+
+async fn start() -> anyhow::Result<ExitCode> {
+    request_handler::run(&process_vars()?).await
 }

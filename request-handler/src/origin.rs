@@ -15,7 +15,7 @@ pub(crate) const FIRST_BYTE: Duration = Duration::from_secs(10);
 const WHOLE_BODY: Duration = Duration::from_mins(1);
 
 /// The largest record, in bytes: a manifest of some 200,000 files.
-const MAX_RECORD: u64 = 64 << 20;
+const MAX_RECORD: u64 = gitdeploy_core::manifest::LARGEST;
 
 /// The store. Its futures are boxed: those of the S3 client have 14 KB, which every connection would carry.
 #[derive(Debug, Clone)]

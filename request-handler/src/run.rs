@@ -19,14 +19,14 @@ pub async fn run(vars: &[(String, String)]) -> anyhow::Result<ExitCode> {
     let config: Config = section("GITDEPLOY_PROXY_", vars)?;
     let store: StoreConfig = section("GITDEPLOY_STORE_", vars)?;
     let log: LogConfig = section("GITDEPLOY_LOG_", vars)?;
-    telemetry::init(&log);
+    telemetry::init(&log)?;
 
     if store.bucket.is_none() && store.directory.is_none() {
         tracing::warn!(
             "no store is configured: there is nothing to serve; set `GITDEPLOY_STORE_BUCKET` or `GITDEPLOY_STORE_DIRECTORY`"
         );
     }
-    let store = ObjectStore::open(&store).await.context("cannot open the store")?;
+    let store = ObjectStore::open_for_reading(&store).await.context("cannot open the store")?;
     let described = store.describe();
     ready::wait_for(&format!("the store ({described})"), config.ready(), async || store.check().await)
         .await?;

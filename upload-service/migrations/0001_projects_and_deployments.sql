@@ -1,8 +1,7 @@
 create table projects (
     id         text primary key,
     created    integer not null,
-    production text,
-    revision   integer not null default 0
+    production text
 ) strict;
 
 create table deployments (

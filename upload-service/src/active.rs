@@ -11,8 +11,15 @@ use tokio_util::sync::CancellationToken;
 /// catalog and in its route.
 #[derive(Debug, Default)]
 pub(crate) struct Active {
-    working: Mutex<HashMap<DeploymentId, CancellationToken>>,
+    working: Mutex<HashMap<DeploymentId, Work>>,
     changes: watch::Sender<()>,
+}
+
+/// The word to stop for one deployment, and how many work on it: its build and whoever cancels it.
+#[derive(Debug)]
+struct Work {
+    stop: CancellationToken,
+    workers: usize,
 }
 
 /// That a deployment is in work, for as long as the value lives.
@@ -25,17 +32,20 @@ pub(crate) struct Working {
 }
 
 impl Active {
-    /// Begins to work on a deployment. Its word to stop follows `parent`.
+    /// Begins to work on a deployment. Its word to stop follows `parent`, and is the same for all who work
+    /// on it at the same time.
     pub(crate) fn begin(self: &Arc<Self>, id: &DeploymentId, parent: &CancellationToken) -> Working {
-        let stop = parent.child_token();
-        self.working.lock().expect("no panic while locked").insert(id.clone(), stop.clone());
-        Working { id: id.clone(), stop, active: self.clone() }
+        let mut working = self.working.lock().expect("no panic while locked");
+        let work =
+            working.entry(id.clone()).or_insert_with(|| Work { stop: parent.child_token(), workers: 0 });
+        work.workers += 1;
+        Working { id: id.clone(), stop: work.stop.clone(), active: self.clone() }
     }
 
     /// Tells the build of a deployment to stop, if this process works on it.
     pub(crate) fn stop(&self, id: &DeploymentId) {
-        if let Some(stop) = self.working.lock().expect("no panic while locked").get(id) {
-            stop.cancel();
+        if let Some(work) = self.working.lock().expect("no panic while locked").get(id) {
+            work.stop.cancel();
         }
     }
 
@@ -57,7 +67,34 @@ impl Active {
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.active.working.lock().expect("no panic while locked").remove(&self.id);
+        let mut working = self.active.working.lock().expect("no panic while locked");
+        if let Some(work) = working.get_mut(&self.id) {
+            work.workers -= 1;
+            if work.workers == 0 {
+                working.remove(&self.id);
+            }
+        }
+        drop(working);
         self.active.changed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_who_work_on_a_deployment_share_its_word_to_stop() {
+        let (active, parent) = (Arc::new(Active::default()), CancellationToken::new());
+        let id = "00000000000000000000".parse().unwrap();
+        let first = active.begin(&id, &parent);
+        let second = active.begin(&id, &parent);
+        drop(first);
+        assert!(active.contains(&id));
+        active.stop(&id);
+        assert!(second.stop.is_cancelled());
+        drop(second);
+        assert!(!active.contains(&id));
+        assert!(!active.begin(&id, &parent).stop.is_cancelled());
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use gitdeploy_bus::EventBus;
-use gitdeploy_core::{DeploymentId, Failure, FailureCode};
+use gitdeploy_core::DeploymentId;
 use gitdeploy_store::ObjectStore;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{self, Access};
 use crate::active::Active;
 use crate::catalog::{Cancellation, Catalog, CatalogError, Deployment, NewDeployment};
+use crate::conclude::canceled_by_request;
 use crate::config::Config;
 use crate::data::{DataDirectory, OpenError};
 use crate::launcher::Launcher;
@@ -117,16 +118,19 @@ impl Control {
 
     /// Cancels a deployment. One whose build runs ends a little later.
     pub async fn cancel(&self, deployment: &Deployment) -> Result<Cancellation, CatalogError> {
-        let failure = Failure::new(FailureCode::Canceled, "the deployment was canceled");
+        let failure = canceled_by_request();
+        // Who finds it canceled waits until its log says so too.
+        let working = self.active.begin(&deployment.id, &self.stopping);
         let outcome = self.catalog.cancel(&deployment.id, failure.clone(), Timestamp::now()).await?;
         match outcome {
             Cancellation::AlreadyFinal => {}
             Cancellation::Requested => self.active.stop(&deployment.id),
             Cancellation::Canceled => {
                 self.tell_canceled(deployment, failure).await;
-                self.active.changed();
+                self.discard_upload(deployment).await;
             }
         }
+        drop(working);
         Ok(outcome)
     }
 

@@ -30,6 +30,16 @@ pub enum OpenError {
     Catalog(#[from] CatalogError),
 }
 
+/// Makes the data directory if needed and proves that it can be written in, without taking it.
+pub fn check_data_directory(path: &Path) -> Result<(), OpenError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| tempfile::tempfile_in(path).map(drop))
+        .map_err(|source| OpenError::DataDirectory { directory: path.to_owned(), source })
+}
+
 /// A directory that this process holds for as long as the value lives.
 #[derive(Debug)]
 pub(crate) struct DataDirectory {
@@ -50,7 +60,7 @@ impl DataDirectory {
     /// Makes the directory if needed, and takes it for this process.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let cannot = |source| OpenError::DataDirectory { directory: path.to_owned(), source };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot)?;
+        check_data_directory(path)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -123,6 +133,16 @@ mod tests {
         assert!(error.to_string().contains("is in use by another process"), "{error}");
         drop(held);
         DataDirectory::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_directory_is_proved_writable_without_being_taken() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("data");
+        check_data_directory(&path).unwrap();
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+        let _held = DataDirectory::open(&path).unwrap();
+        check_data_directory(&path).unwrap();
     }
 
     #[test]

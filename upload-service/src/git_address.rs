@@ -37,6 +37,9 @@ pub(crate) fn check(text: &str) -> Result<(), AddressError> {
     if text.is_empty() {
         return Err(AddressError::Empty);
     }
+    if has_credentials(text) {
+        return Err(AddressError::Credentials);
+    }
     if text.starts_with("file:") || text.starts_with(['/', '.', '~', '\\']) {
         return Err(AddressError::Path);
     }
@@ -58,6 +61,20 @@ pub(crate) fn check(text: &str) -> Result<(), AddressError> {
         return Err(AddressError::Credentials);
     }
     Ok(())
+}
+
+/// Whether the authority of a URL says who is asking, however wrong the rest of it is. Only over ssh is a
+/// user name no secret.
+fn has_credentials(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    // Browsers' parsers pass over further slashes (WHATWG URL, "special authority ignore slashes state").
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let authority = rest.split('/').next().unwrap_or_default();
+    authority
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| !scheme.trim().eq_ignore_ascii_case("ssh") || user.contains(':'))
 }
 
 /// The project of a repository: what the last segment of its address is called.
@@ -114,6 +131,12 @@ mod tests {
             ("ext::sh -c x", Err(Malformed)),
             ("https://user:password@host/a", Err(Credentials)),
             ("https://token@host/a", Err(Credentials)),
+            ("ftp://user:password@host/a", Err(Credentials)),
+            ("https://user:password@host/", Err(Credentials)),
+            ("https://user:password@host/a b", Err(Credentials)),
+            ("https://user:pass word@host", Err(Credentials)),
+            ("https:///user:password@host/", Err(Credentials)),
+            ("file://user:password@host/a", Err(Credentials)),
             ("ssh://git:password@host/a", Err(Credentials)),
             ("user:password@host:a", Err(Credentials)),
         ] {

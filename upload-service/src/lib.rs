@@ -7,6 +7,7 @@ mod active;
 pub mod api;
 mod build;
 pub mod catalog;
+mod conclude;
 mod config;
 mod control;
 mod data;
@@ -14,6 +15,7 @@ mod git_address;
 pub mod launcher;
 mod log;
 mod pages;
+mod persist;
 mod problem;
 mod recover;
 mod routes;
@@ -34,7 +36,7 @@ pub use api::router;
 pub use catalog::{Catalog, CatalogError};
 pub use config::{Config, SitesUrl};
 pub use control::Control;
-pub use data::OpenError;
+pub use data::{OpenError, check_data_directory};
 pub use launcher::Launcher;
 pub use problem::{ApiError, Problem};
 
@@ -54,6 +56,8 @@ pub async fn open(vars: &Vars, stopping: CancellationToken) -> anyhow::Result<Co
         return Err(SettingError::new("GITDEPLOY_STORE_DIRECTORY", reason).into());
     }
     let builder = config.builder_path().context("cannot find the directory of this program")?;
+    // What nobody needs to wait for is said at once.
+    check_data_directory(&config.data_directory)?;
     let bound = Duration::from_secs(config.ready_seconds);
     let store = wait_for("the store", bound, async || {
         let store = ObjectStore::open(&store).await?;

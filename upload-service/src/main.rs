@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gitdeploy_runtime::{Lifecycle, exit, process_vars, section, telemetry};
+use gitdeploy_runtime::{Lifecycle, become_undumpable, exit, process_vars, section, telemetry};
 use tokio::net::TcpListener;
 use upload_service::{Config, open, serve};
 
@@ -14,14 +14,17 @@ async fn main() -> ExitCode {
 }
 
 async fn start() -> anyhow::Result<ExitCode> {
-    let vars = process_vars();
+    let vars = process_vars()?;
     let config = Config::from_vars(&vars)?;
-    telemetry::init(&section("GITDEPLOY_LOG_", &vars)?);
+    telemetry::init(&section("GITDEPLOY_LOG_", &vars)?)?;
+    become_undumpable();
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {} (`GITDEPLOY_API_LISTEN`)", config.listen))?;
     let mut lifecycle = Lifecycle::new(Duration::from_secs(config.grace_seconds))?;
-    let control = open(&vars, lifecycle.stopping()).await?;
+    let opening = open(&vars, lifecycle.stopping());
+    let Some(control) = lifecycle.unless_stopped(opening).await else { return Ok(ExitCode::SUCCESS) };
+    let control = control?;
     lifecycle.spawn("upload-service", serve(listener, control));
     lifecycle.run().await
 }

@@ -1,15 +1,20 @@
 //! Routes follow the catalog: it changes first, then the object that proxies read.
 
+use std::time::Duration;
+
 use gitdeploy_core::{DeploymentId, ProjectId, Route, keys};
 use gitdeploy_store::{Content, Precondition, Put, StoreError};
 use jiff::Timestamp;
 
-use crate::build::persist;
 use crate::catalog::CatalogError;
 use crate::control::Control;
+use crate::persist::{Passing, longer, persist};
 
 /// The largest route that is read, in bytes.
 const ROUTE_LIMIT: u64 = 64 << 10;
+
+/// How long to wait before routes that could not be written are tried again, at first.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a route does not follow the catalog yet.
 #[derive(Debug, thiserror::Error)]
@@ -20,23 +25,51 @@ enum RouteError {
     Store(#[from] StoreError),
 }
 
+impl Passing for RouteError {
+    fn passes(&self) -> bool {
+        match self {
+            Self::Catalog(error) => error.passes(),
+            Self::Store(error) => error.passes(),
+        }
+    }
+}
+
 impl Control {
-    /// Writes the routes that differ from the catalog.
+    /// Writes the routes that differ from the catalog. One that cannot be written now holds up no other.
     pub(crate) async fn repair_routes(&self) {
         let projects = tokio::select! {
             projects = persist("list the projects", || self.catalog.projects()) => projects,
             () = self.stopping.cancelled() => return,
         };
-        for project in projects.into_iter().filter(|project| project.production.is_some()) {
-            self.settle_route(&project.id).await;
+        let projects = projects.unwrap_or_default().into_iter();
+        let mut waiting: Vec<_> =
+            projects.filter(|project| project.production.is_some()).map(|project| project.id).collect();
+        let mut pause = FIRST_PAUSE;
+        while !waiting.is_empty() && !self.stopping.is_cancelled() {
+            let mut failed = Vec::new();
+            for project in waiting {
+                let Err(error) = self.write_route(&project).await else {
+                    continue;
+                };
+                tracing::error!(error = &error as &dyn std::error::Error, project.id = %project, "cannot write a route");
+                if error.passes() {
+                    failed.push(project);
+                }
+            }
+            waiting = failed;
+            tokio::select! {
+                () = tokio::time::sleep(pause), if !waiting.is_empty() => pause = longer(pause),
+                () = self.stopping.cancelled() => return,
+                else => return,
+            }
         }
     }
 
-    /// Makes the route of a project lead to its production. Tries until it is so or the process stops, in
-    /// which case the next process repairs it.
+    /// Makes the route of a project lead to its production. Tries until it is so, it cannot be or the process
+    /// stops: then the next process repairs it.
     pub(crate) async fn settle_route(&self, project: &ProjectId) {
         tokio::select! {
-            () = persist("write a route", || self.write_route(project)) => {}
+            _ = persist("write a route", || self.write_route(project)) => {}
             () = self.stopping_for_good() => {}
         }
     }
@@ -81,7 +114,7 @@ impl Control {
 
     async fn stopping_for_good(&self) {
         self.stopping.cancelled().await;
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

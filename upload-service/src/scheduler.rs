@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::build::Told;
 use crate::catalog::Deployment;
+use crate::conclude::Told;
 use crate::control::Control;
 
 /// How long to wait when the catalog fails.

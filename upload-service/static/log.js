@@ -36,6 +36,13 @@
     }
   };
 
+  // The server has no more to say, or does not know us any more: the page does.
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) {
+      window.setTimeout(() => window.location.reload(), 2000);
+    }
+  });
+
   const on = (kind, handle) =>
     source.addEventListener(kind, (message) => handle(JSON.parse(message.data)));
 

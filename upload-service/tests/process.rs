@@ -101,6 +101,13 @@ fn what_is_wrong_is_said_in_one_sentence() {
     let (said, code) = refused(command(directory.path(), "127.0.0.1:0"));
     assert!(said.starts_with("error: cannot write in the data directory `.gitdeploy`: "), "{said}");
     assert_eq!(code, Some(1));
+
+    // Before it is waited for a bus that never comes.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut away = command(directory.path(), "127.0.0.1:0");
+    away.env("GITDEPLOY_BUS_REDIS_URL", format!("redis://{free}")).env("GITDEPLOY_API_READY_SECONDS", "1");
+    let (said, _) = refused(away);
+    assert!(said.starts_with("error: cannot write in the data directory `.gitdeploy`: "), "{said}");
 }
 
 #[test]

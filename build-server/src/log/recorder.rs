@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::sender::{self, Outlet};
 use super::spool::{Spool, log_line};
 
-/// How long the end of a build waits for the bus to take the rest of the log.
+/// How long the end of a build waits for the bus to take more of the log.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Records what a build tells. Clones record to the same log.
@@ -74,27 +74,38 @@ impl Recorder {
         self.spool.append([Body::Phase(change)]);
     }
 
-    /// Archives the log, records the end and waits until the bus has taken it, within a bound. Whoever sees
-    /// the end finds the archive. Nothing may be recorded at the same time.
+    /// Archives the log, records the end and waits until the bus has taken it, as long as it takes any. Whoever
+    /// sees the end finds the archive. What is recorded from now on is lost.
     pub(crate) async fn close(self, store: Option<&ObjectStore>, end: End) {
-        let last = self.spool.next(Body::End(end));
+        let last = self.spool.close(Body::End(end));
         let archived = match store {
             Some(store) => self.archive(store, &last).await,
             None => Ok(()),
         };
         match archived {
-            Ok(()) => self.spool.append_next(&last),
+            Ok(()) => self.spool.append_last(&last),
             Err(error) => {
                 tracing::warn!(%error, "the log is not archived");
-                let text = format!("the log could not be archived: {error}");
-                self.spool.append([Body::Notice { text }, last.body]);
+                let notice = format!("the log could not be archived: {error}");
+                self.spool.append_last_with_notice(notice, last.body);
             }
         }
+        self.drain().await;
+    }
+
+    async fn drain(&self) {
         let sender = self.sender.lock().expect("no panic while locked").take();
-        if let Some(sender) = sender
-            && tokio::time::timeout(DRAIN, sender).await.is_err()
-        {
-            tracing::warn!("the bus did not take the end of the log in time");
+        let Some(mut sender) = sender else { return };
+        let mut progress = self.spool.progress();
+        loop {
+            tokio::select! {
+                _ = &mut sender => return,
+                Ok(()) = progress.changed() => {}
+                () = tokio::time::sleep(DRAIN) => {
+                    tracing::warn!("the bus did not take the end of the log in time");
+                    return;
+                }
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use super::spool::Spool;
 const MOST_EVENTS: usize = 64;
 const MOST_BYTES: u64 = 32 * 1024;
 
-/// How long a batch that is not full waits for more.
+/// How long to wait for more when all is sent: a batch of many costs little more than one of a few.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// How long to wait before a batch is tried again, at first and at most.
@@ -45,7 +45,6 @@ pub(crate) async fn send(
             Err(error) => return tracing::error!(%error, "the log cannot be read back"),
         };
         let events: Vec<Event> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let full = events.len() == MOST_EVENTS;
         let ended = events.last().is_some_and(|event| event.end().is_some());
         let sent = match &outlet {
             Outlet::Bus(bus) => publish(bus, &id, &Batch { attempt, events }).await,
@@ -59,7 +58,9 @@ pub(crate) async fn send(
             return;
         }
         offset = next;
-        if !full {
+        spool.sent(offset);
+        let is_all = *written.borrow() == offset;
+        if is_all {
             tokio::time::sleep(GATHER).await;
         }
     }

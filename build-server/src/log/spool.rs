@@ -19,6 +19,7 @@ const LIMIT: u64 = 100 << 20;
 pub(crate) struct Spool {
     inner: Mutex<Inner>,
     written: watch::Sender<u64>,
+    sent: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -30,6 +31,8 @@ struct Inner {
     /// Lines that were not recorded since the last event that was.
     missing: u64,
     limit: u64,
+    /// Whether the end is decided, so that nothing else may follow.
+    closed: bool,
 }
 
 impl Spool {
@@ -38,13 +41,53 @@ impl Spool {
     }
 
     fn with_limit(limit: u64) -> std::io::Result<Self> {
-        let inner = Inner { file: tempfile::tempfile()?, bytes: 0, seq: 0, lines: 0, missing: 0, limit };
-        Ok(Self { inner: Mutex::new(inner), written: watch::Sender::new(0) })
+        let inner = Inner {
+            file: tempfile::tempfile()?,
+            bytes: 0,
+            seq: 0,
+            lines: 0,
+            missing: 0,
+            limit,
+            closed: false,
+        };
+        Ok(Self { inner: Mutex::new(inner), written: watch::Sender::new(0), sent: watch::Sender::new(0) })
     }
 
-    /// Records events. It never fails: what the disk does not take is told by a `gap` as soon as it can be.
+    /// Records events. It never fails: what the disk does not take is told by a `gap` as soon as it can be. After
+    /// [`Spool::close`] nothing is recorded: a thread that nobody waits for may still be talking.
     pub(crate) fn append(&self, bodies: impl IntoIterator<Item = Body>) {
         let mut inner = self.inner.lock().expect("no panic while locked");
+        if !inner.closed {
+            self.record(&mut inner, bodies);
+        }
+    }
+
+    /// Takes no more events, and gives the one that `body` will be as the last.
+    pub(crate) fn close(&self, body: Body) -> Event {
+        let mut inner = self.inner.lock().expect("no panic while locked");
+        inner.closed = true;
+        let mut gap = String::new();
+        inner.push_gap(Timestamp::now(), &mut gap);
+        inner.write(&gap);
+        self.written.send_replace(inner.bytes);
+        Event { seq: inner.seq + 1, at: Timestamp::now(), body }
+    }
+
+    /// Records the event that [`Spool::close`] gave.
+    pub(crate) fn append_last(&self, event: &Event) {
+        let mut inner = self.inner.lock().expect("no panic while locked");
+        inner.seq = event.seq;
+        inner.write(&(event.to_json() + "\n"));
+        self.written.send_replace(inner.bytes);
+    }
+
+    /// Records a notice, and then the event that [`Spool::close`] gave.
+    pub(crate) fn append_last_with_notice(&self, text: String, last: Body) {
+        let mut inner = self.inner.lock().expect("no panic while locked");
+        self.record(&mut inner, [Body::Notice { text }, last]);
+    }
+
+    fn record(&self, inner: &mut Inner, bodies: impl IntoIterator<Item = Body>) {
         let now = Timestamp::now();
         let mut text = String::new();
         for body in bodies {
@@ -54,23 +97,14 @@ impl Spool {
         self.written.send_replace(inner.bytes);
     }
 
-    /// The event that [`Spool::append`] would record for `body` now; if lines are missing, that is recorded
-    /// first.
-    pub(crate) fn next(&self, body: Body) -> Event {
-        let mut inner = self.inner.lock().expect("no panic while locked");
-        let mut gap = String::new();
-        inner.push_gap(Timestamp::now(), &mut gap);
-        inner.write(&gap);
-        self.written.send_replace(inner.bytes);
-        Event { seq: inner.seq + 1, at: Timestamp::now(), body }
+    /// Notes that everything before byte `offset` has reached the receiver.
+    pub(crate) fn sent(&self, offset: u64) {
+        self.sent.send_replace(offset);
     }
 
-    /// Records an event that [`Spool::next`] gave, which must be the next still.
-    pub(crate) fn append_next(&self, event: &Event) {
-        let mut inner = self.inner.lock().expect("no panic while locked");
-        inner.seq = event.seq;
-        inner.write(&(event.to_json() + "\n"));
-        self.written.send_replace(inner.bytes);
+    /// How much has reached the receiver, as that changes.
+    pub(crate) fn progress(&self) -> watch::Receiver<u64> {
+        self.sent.subscribe()
     }
 
     /// How many bytes are recorded, as that changes.
@@ -201,8 +235,9 @@ mod tests {
         for _ in 0..100 {
             spool.append([line("some words")]);
         }
-        let last = spool.next(Body::Notice { text: "the end".to_owned() });
-        spool.append_next(&last);
+        let last = spool.close(Body::Notice { text: "the end".to_owned() });
+        spool.append([line("too late")]);
+        spool.append_last(&last);
         let events = events(&spool);
         let shown = events.iter().filter(|event| matches!(event.body, Body::Log(_))).count() as u64;
         let gap = &events[events.len() - 2].body;

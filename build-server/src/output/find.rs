@@ -78,7 +78,7 @@ pub(crate) fn find(root: &Path, output: &Output, before: &Snapshot) -> Result<Fo
     let made = before.made_since(root);
     let shown = |directory: &Path| directory.strip_prefix(root).unwrap_or(directory).display().to_string();
     match (output, made.as_slice()) {
-        (Output::Setting(setting), made) => Err(missing(setting, made.first().map(|made| shown(made)))),
+        (Output::Setting(setting), made) => Err(missing(Some(setting), made.first().map(|made| shown(made)))),
         (_, [only]) => {
             let name = shown(only);
             let notice = format!(
@@ -86,7 +86,7 @@ pub(crate) fn find(root: &Path, output: &Output, before: &Snapshot) -> Result<Fo
             );
             Ok(Found { directory: only.clone(), notice: Some(notice) })
         }
-        (_, []) => Err(missing(named.unwrap_or("dist"), None)),
+        (_, []) => Err(missing(named, None)),
         (_, several) => {
             let listed: Vec<_> = several.iter().map(|made| format!("`{}`", shown(made))).collect();
             let cause =
@@ -101,8 +101,11 @@ fn inside(directory: &Path, root: &Path) -> bool {
     root.canonicalize().is_ok_and(|root| directory.starts_with(root))
 }
 
-fn missing(named: &str, instead: Option<String>) -> Stop {
-    let cause = format!("the build made no directory `{named}`");
+fn missing(named: Option<&str>, instead: Option<String>) -> Stop {
+    let cause = match named {
+        Some(named) => format!("the build made no directory `{named}`"),
+        None => "the build made no directory with an `index.html`".to_owned(),
+    };
     let fix = instead.map_or_else(
         || "name the directory that the build writes with `--output`".to_owned(),
         |instead| format!("it made `{instead}`: deploy with `--output {instead}`"),

@@ -21,7 +21,7 @@ pub(crate) struct SiteFile {
 /// what belongs to the repository rather than to its site is left out.
 pub(crate) fn walk(directory: &Path, plain: bool, config: &Config) -> Result<Vec<SiteFile>, Stop> {
     let top = directory.canonicalize().map_err(disk("cannot read the output directory"))?;
-    let mut walk = Walk { plain, config, top: top.clone(), bytes: 0, files: Vec::new() };
+    let mut walk = Walk { plain, config, top: top.clone(), bytes: 0, directories: 0, files: Vec::new() };
     walk.directory(&top, "", &mut vec![top.clone()])?;
     let mut files = walk.files;
     if files.is_empty() {
@@ -37,6 +37,7 @@ struct Walk<'a> {
     config: &'a Config,
     top: PathBuf,
     bytes: u64,
+    directories: u64,
     files: Vec<SiteFile>,
 }
 
@@ -59,6 +60,12 @@ impl Walk<'_> {
             }
             let meta = real.metadata().map_err(disk("cannot read the output directory"))?;
             if meta.is_dir() {
+                // A few links to one another can make a tree of any size.
+                self.directories += 1;
+                if self.directories > self.config.output_files {
+                    let limit = self.config.output_files;
+                    return Err(too_large(&format!("the site has more than {limit} directories")));
+                }
                 if above.contains(&real) {
                     return Err(unusable(&shown, "it is a link to a directory that contains it"));
                 }
@@ -187,6 +194,20 @@ mod tests {
         let socket = tree(&["index.html"]);
         let _listener = std::os::unix::net::UnixListener::bind(socket.path().join("socket")).unwrap();
         assert_eq!(paths(&socket, false), Err(FailureCode::OutputFile));
+    }
+
+    #[test]
+    fn a_maze_of_links_ends() {
+        let tree = tree(&["d40/index.html"]);
+        for number in 0..40 {
+            let directory = tree.path().join(format!("d{number}"));
+            std::fs::create_dir(&directory).unwrap();
+            symlink(format!("../d{}", number + 1), directory.join("a")).unwrap();
+            symlink(format!("../d{}", number + 1), directory.join("b")).unwrap();
+        }
+        let config = Config { output_files: 1000, ..Config::default() };
+        let stop = walk(tree.path(), false, &config).unwrap_err();
+        assert_eq!(stop.failure.code, FailureCode::OutputTooLarge);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gitdeploy_core::{Failure, FailureCode};
 
-use super::package::Package;
+use super::package::{Package, open_inside};
 use crate::stop::Stop;
 
 /// A package manager, and why it is this one.
@@ -139,7 +139,7 @@ impl Lockfile {
         let root = root.canonicalize().ok()?;
         root.ancestors().take_while(|directory| directory.starts_with(&source)).find_map(|directory| {
             LOCKFILES.iter().find_map(|(name, manager)| {
-                let file = std::fs::File::open(directory.join(name)).ok()?;
+                let file = open_inside(&source, &directory.join(name))?;
                 let mut head = Vec::new();
                 file.take(1024).read_to_end(&mut head).ok()?;
                 let head = String::from_utf8_lossy(&head).into_owned();

@@ -59,7 +59,7 @@ pub(crate) fn plan(source: &Path, settings: &BuildSettings, path: &OsStr) -> Res
     if let Some(setting) = &settings.root {
         decisions.add("root", setting, SETTING, None);
     }
-    let package = Package::read(&root)?;
+    let package = Package::read(source, &root)?;
     let build_script = package.as_ref().and_then(|package| package.script("build"));
     let build = match (&settings.command, build_script) {
         (Some(command), _) => {
@@ -70,7 +70,9 @@ pub(crate) fn plan(source: &Path, settings: &BuildSettings, path: &OsStr) -> Res
         (None, None) => return plain(root, package.as_ref(), settings, decisions),
     };
 
-    let manager = package.as_ref().map(|package| Manager::find(source, &root, package)).transpose()?;
+    // Whoever names both commands needs no package manager of ours.
+    let needed = package.as_ref().filter(|_| settings.install.is_none() || settings.command.is_none());
+    let manager = needed.map(|package| Manager::find(source, &root, package)).transpose()?;
     if manager.is_some() && find_program("npm", path).is_none() {
         return Err(no_node());
     }
@@ -329,6 +331,26 @@ mod tests {
         check(&[("package.json", strange)], &none, FailureCode::PlanSetting);
         let bun = [("package.json", VITE), ("bun.lock", "")];
         check(&bun, &none, FailureCode::PlanToolMissing);
+        let both = BuildSettings {
+            install: Some("bun install".to_owned()),
+            command: Some("bun run build".to_owned()),
+            ..BuildSettings::default()
+        };
+        assert_eq!(planned(&bun, &both).unwrap().install.unwrap().line, "bun install");
+    }
+
+    #[test]
+    fn what_is_no_file_of_the_repository_is_not_opened() {
+        for target in ["/proc/self/fd/0", "/etc/passwd", "."] {
+            let source = tree(&[("index.html", "hi")]);
+            std::os::unix::fs::symlink(target, source.path().join("package.json")).unwrap();
+            let stop = plan(source.path(), &BuildSettings::default(), OsStr::new("")).unwrap_err();
+            assert_eq!(stop.failure.code, FailureCode::PlanSetting, "{target}");
+        }
+        let source = tree(&[("package.json", VITE)]);
+        std::os::unix::fs::symlink("/proc/self/fd/0", source.path().join("yarn.lock")).unwrap();
+        let planned = plan(source.path(), &BuildSettings::default(), with_npm().path().as_os_str()).unwrap();
+        assert!(planned.install.unwrap().line.starts_with("npm install"));
     }
 
     #[test]

@@ -25,13 +25,18 @@ pub(super) struct Package {
 }
 
 impl Package {
-    /// Reads the `package.json` in `directory`, if there is one.
-    pub(super) fn read(directory: &Path) -> Result<Option<Self>, Stop> {
-        let file = match std::fs::File::open(directory.join("package.json")) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(disk("cannot read `package.json`")(error)),
-        };
+    /// Reads the `package.json` in `directory`, if there is one, of the tree at `source`.
+    pub(super) fn read(source: &Path, directory: &Path) -> Result<Option<Self>, Stop> {
+        let path = directory.join("package.json");
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let file = open_inside(source, &path).ok_or_else(|| {
+            let cause = "`package.json` is no file of the repository";
+            Stop::author(
+                Failure::new(FailureCode::PlanSetting, cause).fix("commit the file itself, not a link"),
+            )
+        })?;
         let mut text = Vec::new();
         file.take(LARGEST).read_to_end(&mut text).map_err(disk("cannot read `package.json`"))?;
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
@@ -50,4 +55,12 @@ impl Package {
     pub(super) fn needs(&self, dependency: &str) -> bool {
         self.dependencies.contains_key(dependency) || self.dev_dependencies.contains_key(dependency)
     }
+}
+
+/// Opens a file of the tree at `source`. What leads out of it, or is no plain file and could block whoever opens
+/// it, is not opened.
+pub(super) fn open_inside(source: &Path, path: &Path) -> Option<std::fs::File> {
+    let (source, real) = (source.canonicalize().ok()?, path.canonicalize().ok()?);
+    let is_file = real.starts_with(source) && real.metadata().ok()?.is_file();
+    is_file.then(|| std::fs::File::open(real).ok()).flatten()
 }

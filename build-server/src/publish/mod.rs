@@ -6,7 +6,7 @@ mod upload;
 use std::collections::BTreeMap;
 
 use gitdeploy_core::manifest::{self, File, Origin};
-use gitdeploy_core::{Attempt, BuildSpec, FailureCode, Manifest, OutputId, SitePath, keys};
+use gitdeploy_core::{Attempt, BuildSpec, Failure, FailureCode, Manifest, OutputId, SitePath, keys};
 use gitdeploy_store::{Content, ETag, ObjectStore, Precondition, Put, StoreError};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -14,9 +14,6 @@ use tokio_util::sync::CancellationToken;
 use crate::log::Recorder;
 use crate::output::SiteFile;
 use crate::stop::Stop;
-
-/// The largest manifest that is read back, in bytes: 50,000 files need about a fifth of it.
-const LARGEST_MANIFEST: u64 = 64 << 20;
 
 /// A site on its way into the store.
 #[derive(Debug)]
@@ -77,15 +74,18 @@ impl<'a> Publication<'a> {
 
     /// The site that is replaced, if there is one.
     async fn earlier(&self) -> Result<Option<Earlier>, Stop> {
-        match self.store.read(&keys::manifest(&self.id), LARGEST_MANIFEST).await {
+        match self.store.read(&keys::manifest(&self.id), manifest::LARGEST).await {
             Ok((meta, bytes)) => {
-                let manifest = serde_json::from_slice(&bytes).map_err(|error| {
+                let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
                     let cause = format!("the manifest of the earlier site cannot be read: {error}");
                     Stop::platform(FailureCode::BuilderFailed, cause)
                 })?;
+                if manifest.attempt > self.attempt {
+                    return Err(overtaken());
+                }
                 Ok(Some(Earlier { manifest: Some(manifest), precondition: Precondition::Matches(meta.etag) }))
             }
-            Err(StoreError::NotFound(_)) if self.is_filled().await => {
+            Err(StoreError::NotFound(_)) if self.is_filled().await? => {
                 Ok(Some(Earlier { manifest: None, precondition: Precondition::Absent }))
             }
             Err(StoreError::NotFound(_)) => Ok(None),
@@ -93,10 +93,13 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// Whether somebody put files there without a manifest. A store that does not let us look is taken to have none.
-    async fn is_filled(&self) -> bool {
-        let page = self.store.list(&keys::outputs(&self.id), None).await;
-        page.is_ok_and(|page| !page.objects.is_empty())
+    /// Whether somebody put files there without a manifest. Where we may not look, there are none.
+    async fn is_filled(&self) -> Result<bool, Stop> {
+        match self.store.list(&keys::outputs(&self.id), None).await {
+            Ok(page) => Ok(!page.objects.is_empty()),
+            Err(StoreError::Denied { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn manifest(&self, files: BTreeMap<SitePath, File>) -> Manifest {
@@ -118,14 +121,21 @@ impl<'a> Publication<'a> {
             return Err(Stop::canceled());
         }
         let json = serde_json::to_vec(manifest).expect("a manifest has only text keys");
+        if json.len() as u64 > manifest::LARGEST {
+            let cause = "the list of the site's files is too large";
+            let failure = Failure::new(FailureCode::OutputTooLarge, cause);
+            return Err(Stop::author(failure.fix("publish fewer files, or files with shorter names")));
+        }
         let put = Put { precondition, content_type: Some("application/json".to_owned()) };
         match self.store.put(&keys::manifest(&self.id), Content::Bytes(json.into()), put).await {
             Ok(etag) => Ok(etag),
-            Err(StoreError::Changed(_)) => Err(Stop::platform(
-                FailureCode::StoreUnavailable,
-                "another build of the same deployment was published meanwhile",
-            )),
+            Err(StoreError::Changed(_)) => Err(overtaken()),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn overtaken() -> Stop {
+    let cause = "another build of the same deployment was published meanwhile";
+    Stop::platform(FailureCode::StoreUnavailable, cause)
 }

@@ -128,7 +128,7 @@ fn without_login(text: &str) -> &str {
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
+            let [first, second, third, _] = v4.octets();
             !(v4.is_loopback()
                 || v4.is_private()
                 || v4.is_link_local()
@@ -136,15 +136,17 @@ fn is_public(address: IpAddr) -> bool {
                 || v4.is_documentation()
                 || first == 0
                 || first >= 240
-                || (first == 100 && (64..128).contains(&second)))
+                || matches!([first, second, third], [192, 0, 0] | [192, 88, 99])
+                || (first == 100 && (64..128).contains(&second))
+                || (first == 198 && (18..20).contains(&second)))
         }
         IpAddr::V6(v6) => {
             let first = v6.segments()[0];
             // An address that embeds an IPv4 address is as public as that is: ::ffff:0:0/96, 64:ff9b::/96, 2002::/16.
             let embedded = v6.to_ipv4_mapped().or_else(|| match v6.segments() {
-                [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-                    Some((u32::from(high) << 16 | u32::from(low)).into())
-                }
+                [0x64, 0xff9b, _, _, _, _, high, low]
+                | [0, 0, 0, 0, 0, 0, high, low]
+                | [0x2002, high, low, ..] => Some((u32::from(high) << 16 | u32::from(low)).into()),
                 _ => None,
             });
             match embedded {
@@ -230,6 +232,8 @@ mod tests {
             "http://100.64.0.1/r",
             "http://[::ffff:10.0.0.1]/r",
             "http://[64:ff9b::a00:1]/r",
+            "http://198.18.0.1/r",
+            "http://[::10.0.0.1]/r",
             "http://[fd00::1]/r",
             "http://[fe80::1]/r",
             "http://0x7f000001/r",

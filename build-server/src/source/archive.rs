@@ -15,6 +15,9 @@ use crate::stop::{Stop, disk};
 const MOST_BYTES: u64 = 4 << 30;
 const MOST_ENTRIES: u64 = 500_000;
 
+/// How long the name of an entry and what else describes it may be, in bytes.
+const LARGEST_METADATA: u64 = 64 << 10;
+
 /// Copies an archive to a file without a name.
 pub(crate) async fn download(body: ObjectBody) -> Result<File, Stop> {
     const FAILED: &str = "cannot keep the archive";
@@ -33,7 +36,9 @@ pub(crate) async fn download(body: ObjectBody) -> Result<File, Stop> {
 
 /// Unpacks a tar archive, compressed with zstd, into the empty directory `target`. Only directories, files
 /// and symbolic links are made, and none outside of it.
-pub(crate) fn unpack(archive: File, target: &Path) -> Result<(), Stop> {
+pub(crate) fn unpack(mut archive: File, target: &Path) -> Result<(), Stop> {
+    check_metadata(&archive)?;
+    archive.rewind().map_err(disk("cannot read the archive"))?;
     let decoder = zstd::Decoder::new(archive).map_err(|error| damaged(&error.to_string()))?;
     let mut archive = tar::Archive::new(decoder);
     archive.set_preserve_mtime(true);
@@ -56,6 +61,24 @@ pub(crate) fn unpack(archive: File, target: &Path) -> Result<(), Stop> {
             Ok(true) => {}
             Ok(false) => return Err(damaged(&format!("`{name}` leads out of the archive"))),
             Err(error) => return Err(damaged(&format!("`{name}` cannot be unpacked: {error}"))),
+        }
+    }
+    Ok(())
+}
+
+/// Long names and extended headers are read into memory whole, so their sizes are looked at before.
+fn check_metadata(archive: &File) -> Result<(), Stop> {
+    let damage = |error: std::io::Error| damaged(&error.to_string());
+    let mut archive = tar::Archive::new(zstd::Decoder::new(archive).map_err(damage)?);
+    for entry in archive.entries().map_err(damage)?.raw(true) {
+        let entry = entry.map_err(damage)?;
+        let kind = entry.header().entry_type();
+        let is_metadata = kind.is_gnu_longname()
+            || kind.is_gnu_longlink()
+            || kind.is_pax_local_extensions()
+            || kind.is_pax_global_extensions();
+        if is_metadata && entry.size() > LARGEST_METADATA {
+            return Err(damaged("a name in it is longer than any file's can be"));
         }
     }
     Ok(())
@@ -122,6 +145,18 @@ mod tests {
         });
         assert!(unpack(through_a_link, &target).is_err());
         assert!(!outside.path().join("out.txt").exists());
+    }
+
+    #[test]
+    fn a_name_that_would_fill_the_memory_is_refused() {
+        let endless = archive(|tar| {
+            let name = std::io::repeat(b'x').take(10 << 20);
+            tar.append(&header(EntryType::GNULongName, "long", 10 << 20), name).unwrap();
+            tar.append(&header(EntryType::Regular, "a", 2), &b"hi"[..]).unwrap();
+        });
+        let target = tempfile::tempdir().unwrap();
+        let stop = unpack(endless, target.path()).unwrap_err();
+        assert!(stop.failure.cause.contains("longer than any file's"), "{}", stop.failure);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use git2::{
     RemoteCallbacks, Repository,
 };
 use gitdeploy_core::event::Decision;
-use gitdeploy_core::manifest::Origin;
+use gitdeploy_core::manifest::{self, Origin};
 use gitdeploy_core::{Failure, FailureCode, Phase};
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
@@ -56,13 +56,14 @@ pub(crate) async fn clone(
     let shown = address.shown.clone();
     recorder.say(Phase::Clone, format!("cloning {shown}"));
     let clone = Clone {
-        address,
         reference: reference.map(str::to_owned),
-        follow_redirects: config.allow_private_addresses,
+        // libgit2 would give the login to whoever the redirect leads to.
+        follow_redirects: config.allow_private_addresses && address.login.is_none(),
         bytes: config.clone_bytes,
         deadline: Instant::now() + config.clone_limit(),
         recorder: recorder.clone(),
         cancel: cancel.clone(),
+        address,
     };
     let target = target.to_owned();
     // libgit2 blocks, at worst until its own timeout; the build does not wait for it.
@@ -164,7 +165,7 @@ impl Clone {
         Ok(CheckedOut {
             reference: wanted.name,
             commit: commit.id().to_string(),
-            message: commit.summary().ok().flatten().map(str::to_owned),
+            message: commit.summary().ok().flatten().map(manifest::summary),
             has_submodules: target.join(".gitmodules").exists(),
         })
     }
@@ -229,7 +230,7 @@ impl Clone {
         });
         let mut shown = Instant::now();
         callbacks.transfer_progress(move |progress| {
-            if shown.elapsed() >= PROGRESS {
+            if shown.elapsed() >= PROGRESS && !self.cancel.is_cancelled() {
                 shown = Instant::now();
                 let (done, total) = (progress.received_objects() as u64, progress.total_objects() as u64);
                 self.recorder.progress(Phase::Clone, done, Some(total), "objects");

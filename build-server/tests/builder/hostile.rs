@@ -73,6 +73,18 @@ async fn every_line_of_a_long_log_arrives() {
 }
 
 #[tokio::test]
+async fn long_lines_arrive_up_to_the_end() {
+    let builder = Builder::new().await;
+    let script =
+        "head -c 30000000 /dev/zero | tr '\\0' x | fold -w 4000; mkdir dist; echo hi > dist/index.html";
+    let built = builder.build_script(script, &[]).await;
+    built.assert_ready();
+    let bytes: usize =
+        built.lines().iter().filter(|line| line.starts_with("xxx")).map(|line| line.len()).sum();
+    assert_eq!(bytes, 30_000_000);
+}
+
+#[tokio::test]
 async fn git_hooks_and_links_in_the_repository_do_nothing() {
     let builder = Builder::new().await;
     let repository = gitdeploy_test::git::Repository::new()

@@ -49,6 +49,17 @@ async fn a_second_build_replaces_the_first_in_place() {
 }
 
 #[tokio::test]
+async fn an_older_attempt_replaces_nothing() {
+    let builder = Builder::new().await;
+    let script = |text: &str| format!("mkdir dist; echo {text} > dist/index.html");
+    builder.build_script(&script("newer"), &[("GITDEPLOY_ATTEMPT", "5")]).await.assert_ready();
+    let late = builder.build_script(&script("older"), &[("GITDEPLOY_ATTEMPT", "3")]).await;
+    late.assert_failed(75, Outcome::PlatformError, FailureCode::StoreUnavailable);
+    assert_eq!(builder.published("index.html").unwrap(), "newer\n");
+    assert_eq!(builder.manifest().unwrap().attempt.0, 5);
+}
+
+#[tokio::test]
 async fn a_prefix_that_somebody_filled_is_replaced_at_once_too() {
     let builder = Builder::new().await;
     let by_hand = builder.object("__outputs/site");

@@ -4,13 +4,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::{Stream, stream};
-use gitdeploy_core::{Attempt, Event, OutputId};
+use gitdeploy_core::{Attempt, Body, Event, OutputId};
 use tokio::sync::watch;
 
 use crate::{Batch, BusError, Position};
 
-/// Of how many ended builds the events are kept.
+/// Of how many ended builds the events are kept, and how many bytes of log lines these have together at most;
+/// the one that ended last is kept whatever its size.
 const ENDED_KEPT: usize = 64;
+const ENDED_BYTES: usize = 32 << 20;
 
 /// How many events a reader gets at once.
 const PAGE: usize = 512;
@@ -30,6 +32,8 @@ struct Logs {
 struct Log {
     attempt: Attempt,
     events: Vec<Event>,
+    /// How long its lines are together.
+    bytes: usize,
 }
 
 impl Memory {
@@ -46,12 +50,7 @@ impl Memory {
         if has_ended {
             logs.ended.push_back(id.clone());
         }
-        if logs.ended.len() > ENDED_KEPT
-            && let Some(oldest) = logs.ended.pop_front()
-        {
-            // A reader that is still at it keeps the log alive through its receiver.
-            logs.by_id.remove(&oldest);
-        }
+        logs.forget_ended();
         Ok(())
     }
 
@@ -68,6 +67,22 @@ impl Memory {
 
     pub(crate) fn position(&self, id: &OutputId) -> Option<Position> {
         lock(&self.0).by_id.get(id)?.borrow().last()
+    }
+}
+
+impl Logs {
+    fn forget_ended(&mut self) {
+        let mut total: usize = self.ended.iter().map(|id| self.bytes(id)).sum();
+        while self.ended.len() > ENDED_KEPT || (total > ENDED_BYTES && self.ended.len() > 1) {
+            let Some(oldest) = self.ended.pop_front() else { return };
+            total -= self.bytes(&oldest);
+            // A reader that is still at it keeps the log alive through its receiver.
+            self.by_id.remove(&oldest);
+        }
+    }
+
+    fn bytes(&self, id: &OutputId) -> usize {
+        self.by_id.get(id).map_or(0, |log| log.borrow().bytes)
     }
 }
 
@@ -114,17 +129,18 @@ impl Drop for Forget {
 
 impl Log {
     fn sender() -> watch::Sender<Self> {
-        watch::Sender::new(Self { attempt: Position::START.attempt, events: Vec::new() })
+        watch::Sender::new(Self { attempt: Position::START.attempt, events: Vec::new(), bytes: 0 })
     }
 
     /// Whether there was anything new in the batch.
     fn append(&mut self, batch: &Batch) -> bool {
         if batch.attempt > self.attempt {
-            *self = Self { attempt: batch.attempt, events: Vec::new() };
+            *self = Self { attempt: batch.attempt, events: Vec::new(), bytes: 0 };
         }
         let position = self.last().unwrap_or(Position::start_of(self.attempt));
         let new = batch.clone().after(position).events;
         let is_new = !new.is_empty();
+        self.bytes += new.iter().map(line_bytes).sum::<usize>();
         self.events.extend(new);
         is_new
     }
@@ -147,6 +163,13 @@ impl Log {
     }
 }
 
+fn line_bytes(event: &Event) -> usize {
+    match &event.body {
+        Body::Log(line) => line.text.len(),
+        _ => 0,
+    }
+}
+
 fn lock(logs: &Mutex<Logs>) -> MutexGuard<'_, Logs> {
     logs.lock().expect("no panic while locked")
 }
@@ -154,7 +177,8 @@ fn lock(logs: &Mutex<Logs>) -> MutexGuard<'_, Logs> {
 #[cfg(test)]
 mod tests {
     use futures_util::{FutureExt as _, StreamExt as _};
-    use gitdeploy_core::event::{Body, End};
+    use gitdeploy_core::Phase;
+    use gitdeploy_core::event::{End, LogLine};
 
     use super::*;
 
@@ -192,6 +216,24 @@ mod tests {
             seen += batch.events.len();
         }
         assert_eq!(seen, 2001);
+    }
+
+    #[test]
+    fn ended_builds_with_long_logs_are_forgotten_sooner() {
+        let memory = Memory::default();
+        let line = |number: usize| LogLine {
+            phase: Phase::Build,
+            stream: gitdeploy_core::Stream::Stdout,
+            line: number as u64,
+            text: "x".repeat(ENDED_BYTES / 2),
+        };
+        for number in 1..=4 {
+            let event = Event { seq: 1, at: jiff::Timestamp::UNIX_EPOCH, body: Body::Log(line(number)) };
+            memory.publish(&id(number), &Batch { attempt: Attempt::FIRST, events: vec![event] }).unwrap();
+            memory.publish(&id(number), &end(2)).unwrap();
+        }
+        let kept: Vec<_> = (1..=4).filter(|number| memory.position(&id(*number)).is_some()).collect();
+        assert_eq!(kept, [3, 4]);
     }
 
     #[tokio::test]

@@ -13,6 +13,9 @@ use crate::path::SitePath;
 /// The version that this code writes. A reader passes over fields that it does not know.
 pub const VERSION: u32 = 1;
 
+/// The largest manifest that is written and read, in bytes of JSON: 50,000 files need about a fifth of it.
+pub const LARGEST: u64 = 64 << 20;
+
 /// The files of a deployment and where they came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -51,6 +54,15 @@ pub struct File {
     /// Set while the file replaces one in place: the attempt under whose staged key it lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged: Option<Attempt>,
+}
+
+/// The longest first line of a commit's message that is kept, in characters.
+const LONGEST_SUMMARY: usize = 200;
+
+/// The first line of a commit's message as it is kept: cut where it is long, and without control characters.
+pub fn summary(line: &str) -> String {
+    let plain = |character: char| if character.is_control() { ' ' } else { character };
+    line.chars().map(plain).take(LONGEST_SUMMARY).collect()
 }
 
 /// Where a site came from, as far as that is known.
@@ -113,6 +125,12 @@ mod tests {
     fn a_manifest_survives_json() {
         let json = serde_json::to_string(&manifest()).unwrap();
         assert_eq!(serde_json::from_str::<Manifest>(&json).unwrap(), manifest());
+    }
+
+    #[test]
+    fn a_summary_is_short_and_plain() {
+        assert_eq!(summary("fix:\ttabs\u{1b}[2J ü"), "fix: tabs [2J ü");
+        assert_eq!(summary(&"ü".repeat(100_000)).chars().count(), LONGEST_SUMMARY);
     }
 
     #[test]

@@ -38,6 +38,15 @@ impl Lifecycle {
         self.stopping.clone()
     }
 
+    /// Does something at the start, unless a signal comes first.
+    pub async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            _ = self.interrupt.recv() => None,
+            _ = self.terminate.recv() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Runs a task for as long as the process runs.
     pub fn spawn(
         &mut self,

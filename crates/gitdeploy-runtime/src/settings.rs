@@ -1,5 +1,7 @@
 //! Settings from variables, with the name of the variable that is wrong.
 
+use std::ffi::OsString;
+
 use serde::de::DeserializeOwned;
 
 /// Variables by name, as the environment has them.
@@ -22,11 +24,27 @@ impl SettingError {
     }
 }
 
-/// The variables of this process. Those that are not valid Unicode are left out: none of ours can be.
-pub fn process_vars() -> Vars {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+/// The names that settings have, beside those that start with `GITDEPLOY_`.
+const OURS: &[&str] = &["DEPLOYMENT_ID", "GIT_REF", "GIT_REPOSITORY_URL", "PROJECT_ID"];
+
+/// The variables of this process. One of ours that is not UTF-8 is an error, any other is left out.
+pub fn process_vars() -> Result<Vars, SettingError> {
+    utf8(std::env::vars_os())
+}
+
+fn utf8(vars: impl Iterator<Item = (OsString, OsString)>) -> Result<Vars, SettingError> {
+    let mut read = Vars::new();
+    for (name, value) in vars {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => read.push((name, value)),
+            Err(_) if name.starts_with("GITDEPLOY_") || OURS.contains(&name.as_str()) => {
+                return Err(SettingError::new(name, "it is not UTF-8"));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(read)
 }
 
 /// Reads the settings whose variables start with `prefix`. An empty variable counts as absent.
@@ -108,6 +126,16 @@ mod tests {
         let listen = ("GITDEPLOY_X_LISTEN", "127.0.0.1:80");
         check(&[listen, ("GITDEPLOY_X_WORKERS", "many")], "GITDEPLOY_X_WORKERS");
         check(&[listen, ("GITDEPLOY_X_VERBOSE", "yes"), ("GITDEPLOY_X_WORKERS", "1")], "GITDEPLOY_X_VERBOSE");
+    }
+
+    #[test]
+    fn a_setting_that_is_not_utf8_is_named() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let vars = |name: &str| [(name.into(), OsString::from_vec(vec![b'x', 0xff]))].into_iter();
+        for name in ["GITDEPLOY_STORE_DIRECTORY", "PROJECT_ID"] {
+            assert_eq!(utf8(vars(name)).unwrap_err().variable, name);
+        }
+        assert_eq!(utf8(vars("LS_COLORS")), Ok(Vars::new()));
     }
 
     #[test]

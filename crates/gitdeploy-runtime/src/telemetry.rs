@@ -5,6 +5,8 @@ use std::io::IsTerminal as _;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
+use crate::settings::SettingError;
+
 /// The settings `GITDEPLOY_LOG_*`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -27,10 +29,11 @@ pub enum LogFormat {
 }
 
 /// Starts to write what the process says. Called a second time, as tests do, it changes nothing.
-pub fn init(config: &LogConfig) {
+pub fn init(config: &LogConfig) -> Result<(), SettingError> {
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
-        .parse_lossy(config.filter.as_deref().unwrap_or_default());
+        .parse(config.filter.as_deref().unwrap_or_default())
+        .map_err(|error| SettingError::new("GITDEPLOY_LOG_FILTER", error.to_string()))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -42,4 +45,5 @@ pub fn init(config: &LogConfig) {
     if let Err(error) = started {
         tracing::debug!(%error, "telemetry runs already");
     }
+    Ok(())
 }

@@ -40,6 +40,11 @@ impl Directory {
         Ok(Self { root: root.into() })
     }
 
+    pub(crate) fn for_reading(root: &Path) -> Result<Self, StoreError> {
+        let root = std::path::absolute(root).map_err(|error| cannot("find", root, error))?;
+        Ok(Self { root: root.into() })
+    }
+
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
         match tokio::fs::metadata(&self.root).await {
             Ok(metadata) if metadata.is_dir() => Ok(()),

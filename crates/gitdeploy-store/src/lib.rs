@@ -37,10 +37,21 @@ impl ObjectStore {
     /// see [`ObjectStore::check`].
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         Ok(match (&config.bucket, &config.directory) {
-            (Some(bucket), _) => Self(Arc::new(Backend::S3(s3::S3::open(bucket, config).await))),
+            (Some(bucket), _) => Self(Arc::new(Backend::S3(Box::pin(s3::S3::open(bucket, config)).await))),
             (None, Some(directory)) => Self::directory(directory)?,
             (None, None) => Self::memory(),
         })
+    }
+
+    /// Like [`ObjectStore::open`], for a process that only reads: nothing is made or written, so a directory may
+    /// belong to somebody else.
+    pub async fn open_for_reading(config: &StoreConfig) -> Result<Self, StoreError> {
+        match (&config.bucket, &config.directory) {
+            (None, Some(root)) => {
+                Ok(Self(Arc::new(Backend::Directory(directory::Directory::for_reading(root)?))))
+            }
+            _ => Self::open(config).await,
+        }
     }
 
     /// An empty store that ends with the process.

@@ -127,8 +127,10 @@ fn mention_breaches(file: &File, known: &Names) -> Vec<String> {
 }
 
 fn section_breaches(file: &File) -> Vec<String> {
-    let prefixes =
-        strings(&file.text).into_iter().filter(|text| text.starts_with("GITDEPLOY_") && text.ends_with('_'));
+    // What all sections start with is none itself.
+    let is_section =
+        |text: &String| text.starts_with("GITDEPLOY_") && text.ends_with('_') && text != "GITDEPLOY_";
+    let prefixes = strings(&file.text).into_iter().filter(is_section);
     let foreign = prefixes.filter(|prefix| !SECTIONS.iter().any(|(ours, ..)| ours == prefix));
     foreign.map(|prefix| format!("{}: `{prefix}` is no section that is known", file.path.display())).collect()
 }

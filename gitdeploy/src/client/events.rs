@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gitdeploy_core::Event;
 use reqwest::{Method, Response};
+use upload_service::api::DeploymentView;
 
 use super::{Client, ClientError, segment};
 
@@ -19,6 +20,8 @@ pub(crate) struct Events<'a> {
     follow: bool,
     /// The last event that was returned.
     seq: u64,
+    /// Whether this connection has brought anything.
+    is_fruitful: bool,
     response: Option<Response>,
     buffer: Vec<u8>,
     failures: u32,
@@ -33,6 +36,7 @@ impl Client {
             id: segment(id),
             follow,
             seq: from,
+            is_fruitful: false,
             response: None,
             buffer: Vec::new(),
             failures: 0,
@@ -50,6 +54,7 @@ impl Events<'_> {
                 self.ended = event.end().is_some();
                 if event.seq > self.seq {
                     self.seq = event.seq;
+                    self.is_fruitful = true;
                     return Ok(Some(event));
                 }
                 continue;
@@ -57,6 +62,8 @@ impl Events<'_> {
             match self.read().await {
                 Ok(true) => self.failures = 0,
                 Ok(false) if !self.follow => return Ok(None),
+                // Of a deployment that has come to its end no more is to be had.
+                Ok(false) if !self.is_fruitful && self.is_final().await? => return Ok(None),
                 Ok(false) => self.lose(None).await?,
                 Err(error) if error.is_away() => self.lose(Some(error)).await?,
                 Err(error) => return Err(error),
@@ -92,10 +99,16 @@ impl Events<'_> {
         }
     }
 
+    async fn is_final(&self) -> Result<bool, ClientError> {
+        let request = self.client.request(Method::GET, &format!("v1/deployments/{}", self.id));
+        Ok(self.client.json::<DeploymentView>(request).await?.state.is_final())
+    }
+
     /// Gives the connection up and waits before the next.
     async fn lose(&mut self, error: Option<ClientError>) -> Result<(), ClientError> {
         self.response = None;
         self.buffer.clear();
+        self.is_fruitful = false;
         self.failures += 1;
         match error {
             Some(error) if self.failures >= TRIES => Err(error),

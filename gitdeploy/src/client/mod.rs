@@ -59,7 +59,8 @@ impl Client {
             let text = text.as_deref().map_or(DEFAULT_API, str::trim);
             text.parse().map_err(|_| ClientError::ApiFile(directory.join(API_FILE)))?
         };
-        let token = match platform.token {
+        let given = platform.token.filter(|token| !token.expose_secret().is_empty());
+        let token = match given {
             Some(token) => token,
             None => match read("token") {
                 Some(token) => token.trim().to_owned().into(),

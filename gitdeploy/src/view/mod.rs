@@ -73,6 +73,11 @@ impl View {
     }
 }
 
+/// A commit's id as people write it.
+pub(crate) fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}
+
 /// Prints a line on standard output. A reader that has gone away is an error, not a panic.
 pub(crate) fn print(line: &str) -> std::io::Result<()> {
     let mut stdout = anstream::stdout().lock();

@@ -7,7 +7,7 @@ use gitdeploy_core::{Body, Event, Phase, State};
 use indicatif::{ProgressBar, ProgressStyle};
 use upload_service::api::DeploymentView;
 
-use super::shown;
+use super::{short, shown};
 use crate::ended::Ended;
 
 const GREEN: &str = "\x1b[32m";
@@ -44,7 +44,7 @@ impl People {
         let source = &deployment.source;
         let commit = source.commit.as_ref().map(|commit| {
             let reference = source.reference.as_deref().unwrap_or("HEAD");
-            format!("  {reference} @ {}", &commit[..commit.len().min(7)])
+            format!("  {reference} @ {}", short(commit))
         });
         let message = source.message.as_ref().map(|message| format!(" \"{message}\""));
         let (commit, message) = (commit.unwrap_or_default(), message.unwrap_or_default());

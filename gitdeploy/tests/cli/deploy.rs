@@ -71,6 +71,21 @@ async fn a_prebuilt_directory_is_published_as_it_is() {
 }
 
 #[tokio::test]
+async fn an_odd_commit_message_is_no_obstacle() {
+    let machine = Machine::new();
+    let message = format!("fix:\ttabs {}", "and more ".repeat(10_000));
+    let repository = Repository::new().file("index.html", "hi").commit(&message);
+    let up = machine.up(&[]).await;
+    let url = machine.deploy(&[text(repository.path()), "--project", "odd"]).await;
+    assert_eq!(up.get(&url).await.1, "hi");
+    let server = git(&repository).await;
+    let url = machine.deploy(&[&server.url("site")]).await;
+    assert_eq!(up.get(&url).await.1, "hi");
+    let shown = machine.list().await[0]["source"]["message"].to_string();
+    assert!(shown.contains("fix: tabs") && shown.len() < 300, "{shown}");
+}
+
+#[tokio::test]
 async fn a_branch_of_a_repository_is_deployed() {
     let machine = Machine::new();
     let repository = Repository::new()

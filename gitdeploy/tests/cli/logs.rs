@@ -54,6 +54,8 @@ async fn a_late_reader_gets_every_line_and_then_follows() {
     // Afterwards the archive says the same.
     let archived = machine.run(&["logs", &id, "--json"]).await;
     assert_eq!(archived.stdout, late.stdout);
+    let past = machine.run(&["logs", &id, "-f", "--from", "100000"]).await;
+    assert_eq!((past.exit_code, past.stdout.len()), (0, 0), "{past:#?}");
     drop(up);
 }
 

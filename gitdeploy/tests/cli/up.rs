@@ -1,6 +1,6 @@
 //! `gitdeploy up`: from a source to a site that stays.
 
-use gitdeploy_test::binary::{Signal, workspace};
+use gitdeploy_test::binary::{Program, Signal, workspace};
 use gitdeploy_test::git::Repository;
 
 use crate::harness::{LIMIT, Machine, Ran, Up, git, text};
@@ -86,12 +86,27 @@ async fn ctrl_c_in_a_build_cancels_it() {
     let site = machine.site("slow", &[("build.sh", "echo started; sleep 600")]);
     let up = machine.up(&[text(&site), "--command", "bash build.sh"]).await;
     up.running.wait_for_line("started", LIMIT).await;
-    up.interrupt().await;
+    assert_eq!(up.interrupt().await, 4);
     let up = machine.up(&[]).await;
     let deployment = &machine.list().await[0];
     assert!(["canceled", "lost"].contains(&deployment["state"].as_str().unwrap()), "{deployment}");
     assert!(deployment["failure"]["cause"].is_string());
     assert_eq!(up.page("slow").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_does_not_wait() {
+    let machine = Machine::new();
+    let script = "trap '' INT TERM; echo started; for i in $(seq 60); do sleep 1; done";
+    let site = machine.site("stubborn", &[("build.sh", script)]);
+    let mut up = machine.up(&[text(&site), "--command", "bash build.sh"]).await;
+    up.running.wait_for_line("started", LIMIT).await;
+    up.running.signal(Signal::SIGINT);
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    up.running.signal(Signal::SIGINT);
+    assert_eq!(up.running.wait(LIMIT).await, 4, "{:#?}", up.running.stderr());
+    let said = up.running.stderr().join("\n");
+    assert!(said.contains("stopped before everything was finished"), "{said}");
 }
 
 #[tokio::test]
@@ -144,6 +159,12 @@ async fn a_data_directory_that_cannot_be_written_is_said() {
     std::fs::write(machine.data(), "a file").unwrap();
     let refused = Ran::of(machine.up_program(&[]).start()).await;
     refused.assert_refused(3, "data directory");
+    // Nobody writes there, not even root.
+    let arguments = ["up", "--data-dir", "/proc/self/fdinfo", "--sites-listen", "127.0.0.1:0"];
+    let program = Program::of_workspace("gitdeploy").args(arguments).args(["--api-listen", "127.0.0.1:0"]);
+    Ran::of(program.start())
+        .await
+        .assert_refused(3, "cannot write in the data directory `/proc/self/fdinfo`");
 }
 
 #[tokio::test]

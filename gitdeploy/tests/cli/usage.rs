@@ -28,6 +28,8 @@ async fn what_is_typed_wrong_is_said_with_exit_code_2() {
         .run(&["deploy", text(&site), "--ref", "main"])
         .await
         .assert_refused(2, "`--ref` goes with a git URL");
+    let unborn = gitdeploy_test::git::Repository::new();
+    machine.run(&["deploy", text(unborn.path())]).await.assert_refused(2, "has no commit");
     machine.run(&["logs", "nothing"]).await.assert_refused(2, "nothing");
     machine.run(&["open", "nothing", "--print"]).await.assert_refused(2, "nothing");
     machine.run(&["deploy", "https://me:secret@host/r"]).await.assert_refused(2, "cannot be cloned");

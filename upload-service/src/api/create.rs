@@ -18,6 +18,9 @@ use crate::problem::ApiError;
 /// How long a text of a request may be, in bytes: an environment holds it easily.
 const MAX_TEXT: usize = 4096;
 
+/// How long a text that only informs is kept, in characters.
+const MAX_INFORMATION: usize = 256;
+
 /// The body that asks for a deployment of a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,10 +80,9 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
 async fn from_repository(app: &App, request: Request) -> Result<Deployment, ApiError> {
     let Json(body) = Json::<CreateDeployment>::from_request(request, &()).await.map_err(rejected)?;
     git_address::check(&body.git).map_err(|error| {
-        let shown = match error {
-            git_address::AddressError::Credentials => "the repository's address",
-            _ => &format!("`{}`", body.git),
-        };
+        // Before an `@` there may be a secret, in whatever else is wrong with the address.
+        let shown =
+            if body.git.contains('@') { "the repository's address" } else { &format!("`{}`", body.git) };
         ApiError::invalid("git.address", format!("{shown} cannot be cloned: {error}")).hint(error.hint())
     })?;
     let CreateSettings { install, command, output } = body.settings;
@@ -149,6 +151,16 @@ pub(super) fn build_settings(
 /// A text that is not empty, if it is there.
 pub(super) fn present(field: &str, value: Option<String>) -> Result<Option<String>, ApiError> {
     value.filter(|value| !value.is_empty()).map(|value| text(field, value)).transpose()
+}
+
+/// A text that only informs: what cannot be shown becomes spaces, and what is too long is cut.
+pub(super) fn information(value: Option<String>) -> Option<String> {
+    let value: String = value?
+        .chars()
+        .take(MAX_INFORMATION)
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 fn text(field: &str, value: String) -> Result<String, ApiError> {

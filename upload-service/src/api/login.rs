@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Form, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,9 +38,11 @@ pub(super) async fn link(State(app): State<App>, request: Request) -> Result<Jso
 /// `GET /login`.
 pub(super) async fn page(
     State(app): State<App>,
+    method: Method,
     Query(query): Query<LoginQuery>,
 ) -> Result<Response, ApiError> {
-    let Some(code) = query.code else {
+    // Programs that preview links ask with HEAD, which must not use the code up (RFC 9110 §9.2.1).
+    let Some(code) = query.code.filter(|_| method == Method::GET) else {
         return Ok(login_page(StatusCode::OK, None));
     };
     if !app.control.access.use_code(&code, Timestamp::now()) {

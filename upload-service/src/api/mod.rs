@@ -1,5 +1,6 @@
 //! The HTTP interface: routes, and what stands before them.
 
+mod archive;
 mod cancel;
 mod create;
 mod deployments;
@@ -60,7 +61,6 @@ pub fn router(control: Control, address: SocketAddr) -> Router {
         .route("/login-links", post(login::link))
         .fallback(no_route)
         .method_not_allowed_fallback(method)
-        .layer(map_response(never_stored))
         .layer(from_fn_with_state(app.clone(), session::required));
     let guarded = Router::new()
         .nest("/v1", v1)
@@ -69,7 +69,8 @@ pub fn router(control: Control, address: SocketAddr) -> Router {
         .merge(pages::router(&app))
         .fallback(no_route)
         .method_not_allowed_fallback(method)
-        .layer(from_fn_with_state(app.clone(), guard::foreign));
+        .layer(from_fn_with_state(app.clone(), guard::foreign))
+        .layer(map_response(never_stored));
     Router::new()
         .merge(guarded)
         .route("/healthz", get(health::alive))

@@ -19,7 +19,8 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, 
 use tokio_util::io::StreamReader;
 
 use super::App;
-use super::create::{build_settings, present, project, reference};
+use super::archive::check_archive;
+use super::create::{build_settings, information, present, project, reference};
 use crate::catalog::{Deployment, NewDeployment, Target};
 use crate::control::Control;
 use crate::git_address;
@@ -114,13 +115,7 @@ fn describe(
     id: gitdeploy_core::DeploymentId,
     created: jiff::Timestamp,
 ) -> Result<NewDeployment, ApiError> {
-    let repository = present("repository", query.repository)?;
-    if let Some(Err(error @ git_address::AddressError::Credentials)) =
-        repository.as_deref().map(git_address::check)
-    {
-        let detail = format!("the repository's address cannot be shown: {error}");
-        return Err(ApiError::invalid("git.address", detail).hint(error.hint()));
-    }
+    let repository = repository(query.repository)?;
     Ok(NewDeployment {
         id,
         project: project(query.project, repository.as_deref())?,
@@ -129,7 +124,7 @@ fn describe(
         origin: Origin {
             reference: reference(query.reference)?,
             commit: present("commit", query.commit)?,
-            message: present("message", query.message)?,
+            message: information(query.message),
             repository,
         },
         settings: build_settings(query.root, query.install, query.command, query.output)?,
@@ -137,11 +132,27 @@ fn describe(
     })
 }
 
+/// The address that the archive comes from. It only informs: what is none is left out.
+fn repository(address: Option<String>) -> Result<Option<String>, ApiError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    match git_address::check(&address) {
+        Ok(()) => present("repository", Some(address)),
+        Err(error @ git_address::AddressError::Credentials) => {
+            let detail = format!("the repository's address cannot be shown: {error}");
+            Err(ApiError::invalid("git.address", detail).hint(error.hint()))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
 /// Writes the body to `path`, compressed with zstd. The limit holds for what was sent and for what it
 /// unpacks to.
 async fn receive(body: Body, packing: Packing, limit: u64, path: &Path) -> Result<(), ApiError> {
     let body = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
-    let mut archive = unpacked(BufReader::new(body.take(limit + 1)), packing).take(limit + 1);
+    let most = limit.saturating_add(1);
+    let mut archive = unpacked(BufReader::new(body.take(most)), packing).take(most);
     let file = tokio::fs::OpenOptions::new().write(true).open(path).await;
     let file = file.map_err(|error| ApiError::Internal(error.into()))?;
     let mut packed = ZstdEncoder::new(file);
@@ -180,28 +191,6 @@ fn unpacked(
     }
 }
 
-/// Reads the archive through: every header makes sense, every file is whole, and there is one at least.
-fn check_archive(path: &Path) -> Result<(), ApiError> {
-    let file = std::fs::File::open(path).map_err(|error| ApiError::Internal(error.into()))?;
-    let decoder = zstd::Decoder::new(file).map_err(|error| ApiError::Internal(error.into()))?;
-    let mut archive = tar::Archive::new(decoder);
-    let mut files = 0_u64;
-    for entry in archive.entries().map_err(|error| unusable(&error))? {
-        let mut entry = entry.map_err(|error| unusable(&error))?;
-        let path = entry.path_bytes().into_owned();
-        if path.starts_with(b"/") || path.split(|byte| *byte == b'/').any(|segment| segment == b"..") {
-            let path = String::from_utf8_lossy(&path).into_owned();
-            return Err(ApiError::invalid("upload.path", format!("`{path}` leads out of the archive")));
-        }
-        files += u64::from(entry.header().entry_type().is_file());
-        io::copy(&mut entry, &mut io::sink()).map_err(|error| unusable(&error))?;
-    }
-    if files == 0 {
-        return Err(ApiError::invalid("upload.empty", "there is no file in the archive"));
-    }
-    Ok(())
-}
-
 async fn store(control: Control, new: NewDeployment, file: NamedTempFile) -> Result<Deployment, ApiError> {
     let key = keys::upload(&new.id);
     let put = Put { content_type: Some("application/zstd".to_owned()), ..Put::default() };
@@ -217,7 +206,7 @@ async fn store(control: Control, new: NewDeployment, file: NamedTempFile) -> Res
     }
 }
 
-fn unusable(error: &io::Error) -> ApiError {
+pub(super) fn unusable(error: &io::Error) -> ApiError {
     ApiError::invalid(
         "upload.archive",
         format!("the body is no whole tar archive of the type it says: {error}"),

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use rusqlite_migration::{M, MigrationDefinitionError, Migrations};
 
 pub use lists::{Filter, Page, Project};
@@ -43,6 +43,22 @@ pub enum CatalogError {
     /// The database failed.
     #[error("the catalog is unavailable")]
     Unavailable(#[from] rusqlite::Error),
+}
+
+impl CatalogError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        let Self::Unavailable(error) = self else {
+            return false;
+        };
+        match error.sqlite_error_code() {
+            Some(code) => !matches!(
+                code,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation
+            ),
+            None => false,
+        }
+    }
 }
 
 /// The records of projects and deployments. Clones share them.

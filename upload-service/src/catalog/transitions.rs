@@ -250,7 +250,7 @@ fn promote(
     id: &DeploymentId,
 ) -> Result<bool, CatalogError> {
     let changed = transaction.execute(
-        "update projects set production = ?2, revision = revision + 1 \
+        "update projects set production = ?2 \
          where id = ?1 and (production is null or production < ?2)",
         params![project.as_str(), id.as_str()],
     )?;

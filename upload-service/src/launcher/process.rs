@@ -11,7 +11,7 @@ use gitdeploy_core::spec::variable;
 use gitdeploy_runtime::Vars;
 use nix::sys::signal::Signal;
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{ChildStderr, ChildStdin};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,6 +24,9 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// How many lines of standard error are kept.
 const LAST_WORDS: usize = 20;
+
+/// How long such a line may be, in bytes; what is longer is taken for several.
+const LONGEST_WORD: u64 = 8 << 10;
 
 /// What builders get of the service's variables by name.
 const PASSED: &[&str] = &[
@@ -159,7 +162,7 @@ fn describe(status: ExitStatus) -> String {
 async fn keep_last_words(stderr: ChildStderr) -> VecDeque<String> {
     let mut reader = BufReader::new(stderr);
     let (mut line, mut last) = (Vec::new(), VecDeque::new());
-    while matches!(reader.read_until(b'\n', &mut line).await, Ok(1..)) {
+    while matches!((&mut reader).take(LONGEST_WORD).read_until(b'\n', &mut line).await, Ok(1..)) {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
         tracing::debug!(line = text, "the builder says");

@@ -1,5 +1,7 @@
 //! The archive of a log in the store: events as NDJSON, compressed with zstd.
 
+use std::io::Write as _;
+
 use async_compression::tokio::bufread::ZstdDecoder;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use gitdeploy_bus::BusError;
@@ -12,7 +14,7 @@ use tokio_util::io::StreamReader;
 use super::Events;
 
 /// How hard the archive is compressed.
-const LEVEL: i32 = 9;
+const LEVEL: i32 = 3;
 
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -70,18 +72,24 @@ pub(crate) async fn end(store: &ObjectStore, id: &OutputId) -> Result<Option<End
 }
 
 /// Writes the archive of a log that nobody else will write. One that is there stays.
-pub(crate) async fn write(store: &ObjectStore, id: &OutputId, events: &[Event]) -> Result<(), StoreError> {
-    let mut text = String::new();
-    for event in events {
-        text.push_str(&event.to_json());
-        text.push('\n');
-    }
-    let bytes = zstd::encode_all(text.as_bytes(), LEVEL).expect("memory can be read and written");
+pub(crate) async fn write(store: &ObjectStore, id: &OutputId, events: Vec<Event>) -> Result<(), StoreError> {
+    // A log may be long, and others wait for this thread.
+    let packed = tokio::task::spawn_blocking(move || packed(&events));
+    let bytes = packed.await.expect("the work does not panic").expect("memory can be written");
     let put = Put { precondition: Precondition::Absent, content_type: Some("application/zstd".to_owned()) };
     match store.put(&keys::log(id), Content::Bytes(bytes.into()), put).await {
         Ok(_) | Err(StoreError::Changed(_)) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+fn packed(events: &[Event]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
+    for event in events {
+        encoder.write_all(event.to_json().as_bytes())?;
+        encoder.write_all(b"\n")?;
+    }
+    encoder.finish()
 }
 
 fn damaged(id: &OutputId, error: &LogError) -> Option<End> {
@@ -118,7 +126,7 @@ mod tests {
         let (store, id) = (ObjectStore::memory(), "blog".parse().unwrap());
         assert!(read(&store, &id, 0).await.unwrap().is_none());
         assert_eq!(end(&store, &id).await.unwrap(), None);
-        write(&store, &id, &events()).await.unwrap();
+        write(&store, &id, events()).await.unwrap();
         for seq in 0..4 {
             let rest: Vec<_> = read(&store, &id, seq).await.unwrap().unwrap().try_collect().await.unwrap();
             assert_eq!(rest, events()[usize::try_from(seq).unwrap().min(3)..]);
@@ -129,8 +137,8 @@ mod tests {
     #[tokio::test]
     async fn the_first_archive_stays() {
         let (store, id) = (ObjectStore::memory(), "blog".parse().unwrap());
-        write(&store, &id, &events()).await.unwrap();
-        write(&store, &id, &events()[..1]).await.unwrap();
+        write(&store, &id, events()).await.unwrap();
+        write(&store, &id, events()[..1].to_vec()).await.unwrap();
         assert_eq!(end(&store, &id).await.unwrap(), Some(End::ready(1, 2)));
     }
 

@@ -34,8 +34,11 @@ impl Control {
         if !has_ended {
             events.push(last.clone());
         }
+        if let Some(gap) = lost_before(&events) {
+            events.insert(0, gap);
+        }
         let output = deployment.output();
-        let archive = tokio::time::timeout(BOUND, archive::write(&self.store, &output, &events));
+        let archive = tokio::time::timeout(BOUND, archive::write(&self.store, &output, events));
         if !matches!(archive.await, Ok(Ok(()))) {
             tracing::error!(deployment.id = %deployment.id, "the log is not archived");
         }
@@ -67,5 +70,28 @@ impl Control {
             events.extend(batch.events);
         }
         Ok(events)
+    }
+}
+
+/// What stands for the events that the bus has forgotten: it was emptied while the build ran.
+fn lost_before(events: &[Event]) -> Option<Event> {
+    let first = events.first()?;
+    let lost = first.seq.checked_sub(1).filter(|lost| *lost > 0)?;
+    let reason = "or fewer were lost with the event bus".to_owned();
+    Some(Event { seq: lost, at: first.at, body: Body::Gap { lines: lost, reason } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_were_lost_leave_a_gap() {
+        let event = |seq| Event { seq, at: Timestamp::UNIX_EPOCH, body: Body::End(End::ready(1, 2)) };
+        assert_eq!(lost_before(&[]), None);
+        assert_eq!(lost_before(&[event(1)]), None);
+        let gap = lost_before(&[event(8), event(9)]).unwrap();
+        assert_eq!(gap.seq, 7);
+        assert_eq!(crate::log::line(&gap), "[7 lines or fewer were lost with the event bus]\n");
     }
 }

@@ -115,7 +115,13 @@ async fn read_log(app: &App, deployment: &Deployment) -> Log {
     let read = async {
         let mut events = app.control.events(deployment, 0, Follow::No).await?;
         while let Some(event) = events.next().await {
-            log.add(&event?);
+            let event = event?;
+            // The catalog is behind the log. The page goes on before the end, else it would wait for one that
+            // it has shown already.
+            if event.end().is_some() && !deployment.state.is_final() {
+                break;
+            }
+            log.add(&event);
         }
         Ok::<_, crate::log::LogError>(())
     };

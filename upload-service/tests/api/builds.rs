@@ -135,6 +135,15 @@ async fn a_builder_that_dies_without_a_word_is_lost() {
 }
 
 #[tokio::test]
+async fn last_words_without_end_are_cut() {
+    let platform = Platform::new("head -c 300000 /dev/zero | tr '\\0' x >&2; exit 1").await;
+    let id = platform.deploy("blog").await;
+    let view = platform.final_view(&id).await;
+    let cause = view["failure"]["cause"].as_str().unwrap();
+    assert!(cause.contains("the last thing it said was `xxx") && cause.len() < 10_000, "{}", cause.len());
+}
+
+#[tokio::test]
 async fn a_builder_that_exits_without_an_end_is_lost_with_its_exit_code() {
     let platform = Platform::new("exit 75").await;
     let id = platform.deploy("blog").await;

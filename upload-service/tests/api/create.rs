@@ -103,9 +103,18 @@ async fn a_path_is_told_what_to_do_instead() {
 #[tokio::test]
 async fn credentials_in_an_address_are_refused_and_not_repeated() {
     let platform = Platform::idle("").await;
-    let answer = platform.post("/v1/deployments", &json!({ "git": "https://me:hunter2@host/blog" })).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(!answer.text.contains("hunter2"), "{}", answer.text);
+    for address in [
+        "https://me:hunter2@host/blog",
+        "ftp://me:hunter2@host/blog",
+        "https://me:hunter2@host/",
+        "https://me:hunter2@host/a b",
+        "https://me:x/hunter2@host/a",
+    ] {
+        let answer = platform.post("/v1/deployments", &json!({ "git": address })).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.json()["code"], "git.address", "{}", answer.text);
+        assert!(!answer.text.contains("hunter2"), "{}", answer.text);
+    }
 }
 
 #[tokio::test]

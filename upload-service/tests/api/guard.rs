@@ -66,4 +66,10 @@ async fn answers_are_neither_stored_nor_sniffed() {
     let answer = platform.get("/v1/deployments").await;
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let stranger = anonymous(Method::GET, "/v1/deployments").body(Body::empty()).unwrap();
+    let foreign = request(Method::POST, "/v1/login-links").header("origin", "https://evil.test");
+    for (request, status) in [(stranger, 401), (foreign.body(Body::empty()).unwrap(), 403)] {
+        let answer = platform.send(request).await;
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (status, Some("no-store")));
+    }
 }

@@ -24,6 +24,8 @@ async fn a_login_link_opens_one_session() {
     let link = platform.post("/v1/login-links", &json!(null)).await.json();
     let url = link["url"].as_str().unwrap();
     let path = url.strip_prefix("http://127.0.0.1:8081").unwrap();
+    let looked = platform.send(anonymous(Method::HEAD, path).body(Body::empty()).unwrap()).await;
+    assert_eq!((looked.status, looked.header("set-cookie")), (StatusCode::OK, None));
     let answer = open(&platform, path).await;
     assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, Some("/")));
     let cookie = cookie(&answer);

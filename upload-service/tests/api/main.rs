@@ -13,5 +13,6 @@ mod logs;
 mod pages;
 mod restart;
 mod routes;
+mod store;
 mod support;
 mod upload;

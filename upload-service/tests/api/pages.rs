@@ -91,6 +91,24 @@ async fn a_running_deployment_shows_its_log_so_far_and_where_to_go_on() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_ahead_of_the_catalog_goes_on_before_the_end() {
+    let platform = Platform::new("publish; meet go").await;
+    let id = platform.deploy("blog").await;
+    until(async || {
+        let log = platform.get(&format!("/v1/deployments/{id}/logs")).await.text;
+        log.contains("--- ready").then_some(())
+    })
+    .await;
+    let page = visit(&platform, &format!("/deployments/{id}")).await.text;
+    assert!(page.contains("data-seq=\"1\""), "{page}");
+    assert!(page.contains("<script src"), "{page}");
+    platform.go("go");
+    platform.final_view(&id).await;
+    let page = visit(&platform, &format!("/deployments/{id}")).await.text;
+    assert!(!page.contains("<script src"), "{page}");
+}
+
+#[tokio::test]
 async fn a_failure_stands_on_top_with_its_fix() {
     let platform = Platform::new(
         r#"event '"kind":"end","state":"failed","failure":{"code":"build.exit","cause":"`bash build.sh` exited with 2","fix":"mend <it>"}'"#,

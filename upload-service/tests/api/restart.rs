@@ -36,6 +36,45 @@ async fn what_was_published_in_the_last_moment_is_ready() {
 }
 
 #[tokio::test]
+async fn what_was_published_is_ready_even_if_the_service_stops_while_the_store_is_away() {
+    // A directory that cannot be opened, by nobody: a link to itself.
+    let script = r#"
+        phase upload; manifest
+        cd "$GITDEPLOY_STORE_DIRECTORY"
+        mv __manifests away && ln -s __manifests __manifests
+        event '"kind":"end","state":"ready","files":1,"bytes":5'
+    "#;
+    let directory = tempfile::tempdir().unwrap();
+    let platform = Platform::open(directory, script, |config| config.grace_seconds = 2).await.started();
+    let id = platform.deploy("blog").await;
+    until(async || {
+        let log = platform.get(&format!("/v1/deployments/{id}/logs")).await.text;
+        log.contains("--- ready").then_some(())
+    })
+    .await;
+    let control = platform.control.clone();
+    let directory = platform.stop().await;
+    let left = control.catalog().get(&id).await.unwrap().unwrap();
+    assert_eq!(left.state.as_str(), "publishing");
+    drop(control);
+
+    // A process that is stopped at once leaves it too.
+    let platform = Platform::open(directory, "", |config| config.grace_seconds = 2).await.started();
+    let control = platform.control.clone();
+    let directory = platform.stop().await;
+    assert_eq!(control.catalog().get(&id).await.unwrap().unwrap(), left);
+    drop(control);
+
+    let store = directory.path().join("store");
+    std::fs::remove_file(store.join("__manifests")).unwrap();
+    std::fs::rename(store.join("away"), store.join("__manifests")).unwrap();
+    let platform = Platform::open(directory, "", |_| ()).await.started();
+    let view = platform.final_view(&id).await;
+    assert_eq!((view["state"].as_str(), view["production"].as_bool()), (Some("ready"), Some(true)));
+    until(async || platform.route("blog").await.filter(|route| route.deployment == id)).await;
+}
+
+#[tokio::test]
 async fn a_service_that_stops_tells_its_builders_and_waits() {
     let script = r#"
         bye() { event '"kind":"end","state":"canceled","failure":{"code":"canceled","cause":"told to stop"}'; exit 130; }

@@ -55,3 +55,27 @@ async fn a_route_that_differs_from_the_catalog_is_repaired_at_the_start() {
     };
     until(read).await;
 }
+
+#[tokio::test]
+async fn a_route_that_cannot_be_repaired_holds_up_no_other() {
+    let platform = Platform::new("publish").await;
+    let first = platform.deploy("blog").await;
+    let second = platform.deploy("news").await;
+    for id in [&first, &second] {
+        platform.final_view(id).await;
+        platform.whole_log(id).await;
+    }
+    let directory = platform.stop().await;
+    let path = |label: &str| directory.path().join("store").join(keys::route(label).unwrap().as_str());
+    let (blocked, missing) = (path("blog"), path("news"));
+    std::fs::remove_file(&missing).unwrap();
+    std::fs::remove_file(&blocked).unwrap();
+    // Nobody can open a link to itself.
+    std::os::unix::fs::symlink(&blocked, &blocked).unwrap();
+
+    let platform = Platform::open(directory, "", |_| ()).await.started();
+    until(async || platform.route("news").await.filter(|route| route.deployment == second)).await;
+    assert!(platform.route("blog").await.is_none());
+    std::fs::remove_file(&blocked).unwrap();
+    until(async || platform.route("blog").await.filter(|route| route.deployment == first)).await;
+}

@@ -77,6 +77,17 @@ impl Platform {
 
     /// One with other settings.
     pub(crate) async fn open(directory: TempDir, script: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let store = ObjectStore::directory(directory.path().join("store")).unwrap();
+        Self::with_store(directory, store, script, change).await
+    }
+
+    /// One with another store than the directory `store`, which its builders take for the store.
+    pub(crate) async fn with_store(
+        directory: TempDir,
+        store: ObjectStore,
+        script: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let root = directory.path();
         let builder = root.join("builder");
         std::fs::create_dir_all(root.join("meet")).unwrap();
@@ -89,7 +100,6 @@ impl Platform {
             ..Config::default()
         };
         change(&mut config);
-        let store = ObjectStore::directory(root.join("store")).unwrap();
         let bus = EventBus::memory();
         let vars = [
             ("PATH", std::env::var_os("PATH").unwrap().into_string().unwrap()),

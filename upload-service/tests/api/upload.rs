@@ -189,3 +189,70 @@ async fn the_archive_is_removed_once_it_is_published() {
     platform.whole_log(&id).await;
     crate::support::until(async || stored(&platform).is_empty().then_some(())).await;
 }
+
+#[tokio::test]
+async fn the_archive_is_removed_however_it_ends() {
+    let failing = r#"event '"kind":"end","state":"failed","failure":{"code":"build.exit","cause":"x"}'"#;
+    for (script, state) in [(failing, "failed"), ("kill -9 $$", "lost")] {
+        let platform = Platform::new(script).await;
+        let answer = upload(&platform, "application/x-tar", "kind=source&project=blog", site()).await;
+        let id = answer.json()["id"].as_str().unwrap().parse().unwrap();
+        assert_eq!(platform.final_view(&id).await["state"], state);
+        crate::support::until(async || stored(&platform).is_empty().then_some(())).await;
+    }
+    let platform = Platform::idle("").await;
+    let answer = upload(&platform, "application/x-tar", "kind=source&project=blog", site()).await;
+    assert_eq!(stored(&platform).len(), 1);
+    let path = format!("/v1/deployments/{}/cancel", answer.json()["id"].as_str().unwrap());
+    assert_eq!(platform.post(&path, &serde_json::json!(null)).await.json()["state"], "canceled");
+    assert_eq!(stored(&platform), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_name_that_would_fill_the_memory_is_refused() {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(10 << 20);
+    header.set_cksum();
+    archive.append(&header, std::io::repeat(b'x').take(10 << 20)).unwrap();
+    let platform = Platform::idle("").await;
+    let body = gzip(&archive.into_inner().unwrap()).await;
+    let answer = upload(&platform, "application/gzip", "kind=prebuilt&project=blog", body).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains("longer than any file's can be"), "{}", answer.text);
+    assert_eq!(platform.uploads(), 0);
+}
+
+#[tokio::test]
+async fn a_message_is_kept_as_far_as_it_can_be_shown() {
+    let platform = Platform::idle("").await;
+    let long = "y".repeat(5000);
+    for (message, expected) in
+        [("Fix%09the%0Anav", "Fix the nav"), ("%E2%9C%93%20done%00", "\u{2713} done"), (&*long, &long[..256])]
+    {
+        let query = format!("kind=prebuilt&project=blog&message={message}");
+        let answer = upload(&platform, "application/x-tar", &query, site()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
+        assert_eq!(answer.json()["source"]["message"], expected);
+    }
+}
+
+#[tokio::test]
+async fn the_repository_of_an_archive_is_shown_only_if_it_is_one_and_holds_no_secret() {
+    let platform = Platform::idle("").await;
+    for address in ["ftp://user:SECRET@host/a", "https://user:SECRET@host/", "https://user:SECRET@host/a%20b"]
+    {
+        let query = format!("kind=prebuilt&project=blog&repository={address}");
+        let answer = upload(&platform, "application/x-tar", &query, site()).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{address}: {}", answer.text);
+        assert_eq!(answer.json()["code"], "git.address");
+        assert!(!answer.text.contains("SECRET"), "{}", answer.text);
+    }
+    for address in ["/srv/blog.git", "https://user:SEC/RET@host/a", "user:SEC%20RET@host:a", "ftp://host/a"] {
+        let query = format!("kind=prebuilt&project=blog&repository={address}");
+        let answer = upload(&platform, "application/x-tar", &query, site()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{address}: {}", answer.text);
+        assert_eq!(answer.json()["source"].get("repository"), None, "{address}");
+    }
+}

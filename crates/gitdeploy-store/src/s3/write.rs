@@ -36,7 +36,7 @@ impl S3 {
         };
         match (written, &write.id) {
             (Err(StoreError::Changed(key)), Some(id)) => {
-                self.own(write.key, id).await.ok_or(StoreError::Changed(key))
+                self.own(write.key, id).await?.ok_or(StoreError::Changed(key))
             }
             (written, _) => written,
         }
@@ -62,10 +62,16 @@ impl S3 {
     }
 
     /// The name of what is at `key`, if it is our write `id`. Who may only write cannot know.
-    async fn own(&self, key: &Key, id: &str) -> Option<ETag> {
-        let head = self.client.head_object().bucket(&self.bucket).key(self.key(key)).send().await.ok()?;
-        let own = head.metadata.as_ref()?.get(WRITE_ID)? == id;
-        head.e_tag.filter(|_| own).map(ETag)
+    async fn own(&self, key: &Key, id: &str) -> Result<Option<ETag>, StoreError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(self.key(key)).send().await;
+        let head = match head.map_err(|error| self.doing("look at", key.as_str()).failed(&error)) {
+            Ok(head) => head,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        let own =
+            head.metadata.as_ref().and_then(|metadata| metadata.get(WRITE_ID)).is_some_and(|own| own == id);
+        Ok(head.e_tag.filter(|_| own).map(ETag))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{bytes, key, whole};
 /// Runs twice: as itself, and as a child of the test below with other variables.
 #[tokio::test]
 async fn the_store_that_the_environment_selects_keeps_objects() {
-    let config = section("GITDEPLOY_STORE_", &process_vars()).unwrap();
+    let config = section("GITDEPLOY_STORE_", &process_vars().unwrap()).unwrap();
     let store = ObjectStore::open(&config).await.unwrap();
     store.put(&key("a/from-the-environment"), bytes("x"), Put::default()).await.unwrap();
     assert_eq!(whole(&store, &key("a/from-the-environment")).await, "x");

@@ -242,9 +242,9 @@ mod tests {
     #[tokio::test]
     async fn a_signal_reaches_the_process() {
         let mut running =
-            shell("trap 'echo caught; exit 3' INT; echo ready; while :; do sleep 0.01; done").start();
+            shell("trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.01; done").start();
         running.wait_for_line("ready", SOON).await;
-        running.signal(Signal::SIGINT);
+        running.signal(Signal::SIGTERM);
         assert_eq!(running.wait(SOON).await, 3);
         let mut running = shell("kill -TERM $$").start();
         assert_eq!(running.wait(SOON).await, 143);
