@@ -33,8 +33,8 @@ pub(crate) enum Told {
 pub(crate) struct LeftToTheNext;
 
 impl Control {
-    /// How a build ended whose builder has not said it: as its log in the store says where the bus was away,
-    /// or without a word.
+    /// How a build ended whose builder has not said it: as its log in the store says where the bus was away, as
+    /// its manifest says where it was killed at the very end, or without a word.
     pub(crate) async fn end_without_a_word(
         &self,
         deployment: &Deployment,
@@ -43,6 +43,9 @@ impl Control {
     ) -> Result<(Told, End), LeftToTheNext> {
         if let Some(end) = self.archived_end(&deployment.id).await? {
             return Ok((Told::Log, end));
+        }
+        if let Some(end) = self.published_end(deployment).await? {
+            return Ok((Told::Nobody, end));
         }
         let canceled = matches!(
             self.catalog.get(&deployment.id).await,
@@ -71,6 +74,18 @@ impl Control {
         match self.persist("read the archive of the log", || archive::end(&self.store, &output)).await {
             Ok(end) => Ok(end),
             Err(Unanswered::Refused(_)) => Ok(None),
+            Err(Unanswered::Stopping) => Err(LeftToTheNext),
+        }
+    }
+
+    /// The end that the manifest tells, if this attempt has written one: it is the truth of what is published.
+    /// What is refused is taken to be missing, as in [`Control::archived_end`].
+    pub(crate) async fn published_end(&self, deployment: &Deployment) -> Result<Option<End>, LeftToTheNext> {
+        match self.persist("read a manifest", || self.manifest(&deployment.id)).await {
+            Ok(Some(manifest)) if manifest.attempt == deployment.attempt => {
+                Ok(Some(End::ready(manifest.files.len() as u64, manifest.bytes())))
+            }
+            Ok(_) | Err(Unanswered::Refused(_)) => Ok(None),
             Err(Unanswered::Stopping) => Err(LeftToTheNext),
         }
     }

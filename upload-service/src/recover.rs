@@ -4,9 +4,9 @@ use gitdeploy_core::End;
 use gitdeploy_core::event::Outcome;
 
 use crate::catalog::Deployment;
-use crate::conclude::{LeftToTheNext, Told, canceled_by_request, left_to_the_next, stopped, unreadable};
+use crate::conclude::{LeftToTheNext, Told, canceled_by_request, left_to_the_next, stopped};
 use crate::control::Control;
-use crate::persist::{Unanswered, persist};
+use crate::persist::persist;
 
 impl Control {
     /// Brings every deployment to its end whose builder ended together with the process that watched it.
@@ -29,21 +29,17 @@ impl Control {
         }
     }
 
-    /// The manifest is the truth of what is published, the archived log of what has ended.
+    /// The archived log is the truth of what has ended, the manifest of what is published.
     async fn what_became_of(&self, deployment: &Deployment) -> Result<(Told, End), LeftToTheNext> {
         if let Some(end) = self.archived_end(&deployment.id).await? {
             return Ok((Told::Log, end));
         }
-        let end = match self.persist("read a manifest", || self.manifest(&deployment.id)).await {
-            Ok(Some(manifest)) if manifest.attempt == deployment.attempt => {
-                End::ready(manifest.files.len() as u64, manifest.bytes())
-            }
-            Ok(_) if deployment.cancel_requested => {
+        let end = match self.published_end(deployment).await? {
+            Some(end) => end,
+            None if deployment.cancel_requested => {
                 End::unsuccessful(Outcome::Canceled, deployment.phase, canceled_by_request())
             }
-            Ok(_) => End::unsuccessful(Outcome::Lost, deployment.phase, stopped()),
-            Err(Unanswered::Refused(error)) => unreadable(&error),
-            Err(Unanswered::Stopping) => return Err(LeftToTheNext),
+            None => End::unsuccessful(Outcome::Lost, deployment.phase, stopped()),
         };
         Ok((Told::Nobody, end))
     }

@@ -144,6 +144,18 @@ async fn last_words_without_end_are_cut() {
 }
 
 #[tokio::test]
+async fn a_builder_that_dies_after_its_manifest_has_published() {
+    let platform = Platform::new("phase upload; manifest; kill -KILL $$").await;
+    let id = platform.deploy("blog").await;
+    let deployment = platform.final_view(&id).await;
+    assert_eq!(
+        (&deployment["state"], &deployment["production"]),
+        (&"ready".into(), &true.into()),
+        "{deployment}"
+    );
+}
+
+#[tokio::test]
 async fn a_builder_that_exits_without_an_end_is_lost_with_its_exit_code() {
     let platform = Platform::new("exit 75").await;
     let id = platform.deploy("blog").await;
