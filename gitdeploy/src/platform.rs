@@ -110,15 +110,11 @@ fn api_url(listen: SocketAddr) -> anyhow::Result<Url> {
 }
 
 fn make_data_directory(data: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    upload_service::check_data_directory(data)
+        .map_err(|error| anyhow::anyhow!("{error}; choose another with `--data-dir`"))?;
     // The data directory is no part of the repository that it may lie in.
-    let written = made
-        .and_then(|()| tempfile::tempfile_in(data))
-        .and_then(|_| std::fs::write(data.join(".gitignore"), "*\n"));
-    written.with_context(|| {
-        format!("cannot write in the data directory `{}`; choose another with `--data-dir`", data.display())
-    })
+    std::fs::write(data.join(".gitignore"), "*\n")
+        .with_context(|| format!("cannot write in the data directory `{}`", data.display()))
 }
 
 /// Tells the proxy of routes as they are moved, so that the next request sees the new deployment.

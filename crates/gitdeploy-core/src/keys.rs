@@ -54,11 +54,6 @@ pub fn route(label: &str) -> Option<Key> {
     Some(Key(format!("__routes/{label}.json")))
 }
 
-/// All routes.
-pub fn routes() -> KeyPrefix {
-    KeyPrefix("__routes/".to_owned())
-}
-
 impl Key {
     /// The key as text.
     pub fn as_str(&self) -> &str {

@@ -1,25 +1,29 @@
 //! `gitdeploy logs`: late readers, live readers, and readers who come back.
 
-use gitdeploy_test::binary::Signal;
+use std::path::PathBuf;
+
+use gitdeploy_test::binary::{Running, Signal};
 
 use crate::harness::{LIMIT, Machine, Ran, text};
 
-/// A build that writes a line, waits for a file, and writes another.
-fn waits(go: &std::path::Path) -> String {
-    format!(
+/// A deployment whose build has written `before` and writes `after` once the file exists.
+async fn waiting_deployment(machine: &Machine) -> (Running, PathBuf) {
+    let go = machine.data().join("go");
+    let script = format!(
         "echo before; while [ ! -e {} ]; do sleep 0.1; done; echo after; mkdir dist; echo hi > dist/index.html",
         go.display()
-    )
+    );
+    let site = machine.site("site", &[("build.sh", &script)]);
+    let deploy = machine.command(&["deploy", text(&site), "--command", "bash build.sh"]).start();
+    deploy.wait_for_line("before", LIMIT).await;
+    (deploy, go)
 }
 
 #[tokio::test]
 async fn a_late_reader_gets_every_line_and_then_follows() {
     let machine = Machine::new();
     let up = machine.up(&[]).await;
-    let go = machine.data().join("go");
-    let site = machine.site("site", &[("build.sh", &waits(&go))]);
-    let deploy = machine.command(&["deploy", text(&site), "--command", "bash build.sh"]).start();
-    deploy.wait_for_line("before", LIMIT).await;
+    let (deploy, go) = waiting_deployment(&machine).await;
     let id = machine.list().await[0]["id"].as_str().unwrap().to_owned();
 
     let late = machine.command(&["logs", &id, "-f", "--json"]).start();
@@ -63,10 +67,7 @@ async fn a_late_reader_gets_every_line_and_then_follows() {
 async fn leaving_a_deployment_does_not_end_it() {
     let machine = Machine::new();
     let up = machine.up(&[]).await;
-    let go = machine.data().join("go");
-    let site = machine.site("site", &[("build.sh", &waits(&go))]);
-    let deploy = machine.command(&["deploy", text(&site), "--command", "bash build.sh"]).start();
-    deploy.wait_for_line("before", LIMIT).await;
+    let (deploy, go) = waiting_deployment(&machine).await;
     deploy.signal(Signal::SIGINT);
     let left = Ran::of(deploy).await;
     assert_eq!(left.exit_code, 4);
