@@ -110,6 +110,22 @@ codes! {
     BuilderFailed = "builder.failed",
     /// The builder ended without a word.
     BuilderLost = "builder.lost",
+    /// The builder needed more memory than its task has.
+    BuilderMemory = "builder.memory",
+    /// The builder's task ran longer than the limit.
+    BuilderTimeout = "builder.timeout",
+    /// The builder's machine was taken back, as spot capacity may be.
+    BuilderReclaimed = "builder.reclaimed",
+    /// Somebody other than us stopped the builder's task.
+    BuilderStopped = "builder.stopped",
+    /// No machine was free for the builder, or the launches were throttled for too long.
+    LaunchCapacity = "launch.capacity",
+    /// The builder's image cannot be pulled.
+    LaunchImage = "launch.image",
+    /// The builder's task could not be set up: its network, its secrets, its log group.
+    LaunchSetup = "launch.setup",
+    /// The platform may not start builders as it is configured.
+    LaunchRefused = "launch.refused",
 }
 
 impl fmt::Display for FailureCode {

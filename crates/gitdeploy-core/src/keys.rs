@@ -48,6 +48,12 @@ pub fn upload(id: &DeploymentId) -> Key {
     Key(format!("__uploads/{id}.tar.zst"))
 }
 
+/// An object that is written, replaced and removed again to see what the store does: where only the upload
+/// service writes, and under a name that no upload has.
+pub fn probe(random: u64) -> Key {
+    Key(format!("__uploads/.probe-{random:016x}"))
+}
+
 /// The route of a host label, such as a project's name.
 pub fn route(label: &str) -> Option<Key> {
     label.parse::<SitePath>().ok().filter(|path| path.as_str() == path.file_name())?;
@@ -105,6 +111,7 @@ mod tests {
         assert_eq!(manifest(&id).as_str(), "__manifests/blog.json");
         assert_eq!(log(&id).as_str(), "__logs/blog.ndjson.zst");
         assert_eq!(upload(&deployment).as_str(), "__uploads/1m7wywrav60000000000.tar.zst");
+        assert_eq!(probe(255).as_str(), "__uploads/.probe-00000000000000ff");
         assert_eq!(route("blog").unwrap().as_str(), "__routes/blog.json");
         assert_eq!(output(&id, &path).strip_prefix(&outputs(&id)), Some("assets/app.js"));
     }

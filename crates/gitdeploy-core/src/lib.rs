@@ -1,6 +1,7 @@
 //! The domain: ids, keys, manifests, events and states. No I/O and no async: what is in here can be
 //! called from anywhere, and time and randomness are arguments.
 
+pub mod claim;
 pub mod content_type;
 pub mod event;
 pub mod failure;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::Outcome;
 use crate::phase::Phase;
 
-/// The states of a deployment. They only move forward, and the last ones are final.
+/// The states of a deployment. A build only moves forward, and the last ones are final. The one step back is
+/// no move of a build: when the platform has lost a builder, its deployment waits again, for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -50,6 +51,11 @@ impl State {
         Self::TimedOut,
         Self::Lost,
     ];
+
+    /// Whether a build runs.
+    pub fn runs(self) -> bool {
+        self != Self::Queued && !self.is_final()
+    }
 
     /// Whether nothing follows.
     pub fn is_final(self) -> bool {
