@@ -1,6 +1,7 @@
-//! What every process needs: settings, telemetry, a lifecycle and exit codes.
+//! What every process needs: settings, telemetry, a lifecycle, a question about its health and exit codes.
 
 pub mod exit;
+pub mod health;
 mod hide;
 pub mod lifecycle;
 pub mod ready;
