@@ -31,6 +31,9 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The store does not keep the conditions of writes, so that of two writers one could be lost.
+    #[error("{0}")]
+    Unsuitable(String),
     /// The store cannot be reached or failed; trying again may help.
     #[error("the store is unavailable: {context}")]
     Unavailable {

@@ -6,8 +6,10 @@
 mod config;
 mod directory;
 mod error;
+mod lent;
 mod memory;
 mod object;
+mod probe;
 mod s3;
 
 use std::path::Path;
@@ -18,7 +20,9 @@ use gitdeploy_core::{Key, KeyPrefix};
 
 pub use config::{S3Access, StoreConfig};
 pub use error::StoreError;
+pub use lent::{Keys, LentKeys, LentKeysSender};
 pub use object::{ByteRange, Content, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put};
+pub use probe::Conditions;
 
 /// Where the objects are. Clones share the same store.
 #[derive(Debug, Clone)]
@@ -71,6 +75,17 @@ impl ObjectStore {
             Backend::Memory(_) => Ok(()),
             Backend::Directory(directory) => directory.check().await,
             Backend::S3(s3) => Box::pin(s3.check()).await,
+        }
+    }
+
+    /// What the store does with the conditions of writes, found out with a small object of its own that is
+    /// removed again. For the process that writes routes: with a store that does not keep conditions it must
+    /// not start, which is an error unless the settings say that there is a single writer. What a probe leaves
+    /// that was killed does no harm.
+    pub async fn probe(&self) -> Result<Conditions, StoreError> {
+        match &*self.0 {
+            Backend::Memory(_) | Backend::Directory(_) => Ok(Conditions::Kept),
+            Backend::S3(s3) => Box::pin(s3.probe()).await,
         }
     }
 

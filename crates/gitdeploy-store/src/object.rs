@@ -104,13 +104,19 @@ pub struct Page {
 impl Get {
     /// The first byte that is asked for and the one after the last, if all conditions hold for an object.
     pub(crate) fn select(&self, key: &Key, meta: &Meta) -> Result<(u64, u64), StoreError> {
+        self.check(key, meta)?;
+        self.range.map_or(Ok((0, meta.bytes)), |range| range.within(meta.bytes))
+    }
+
+    /// Whether all conditions hold for an object.
+    pub(crate) fn check(&self, key: &Key, meta: &Meta) -> Result<(), StoreError> {
         if self.if_match.as_ref().is_some_and(|etag| *etag != meta.etag) {
             return Err(StoreError::Changed(key.to_string()));
         }
         if self.if_none_match.as_ref() == Some(&meta.etag) {
             return Err(StoreError::NotModified);
         }
-        self.range.map_or(Ok((0, meta.bytes)), |range| range.within(meta.bytes))
+        Ok(())
     }
 }
 

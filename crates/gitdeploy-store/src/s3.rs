@@ -2,8 +2,11 @@
 
 mod client;
 mod failure;
+mod lent;
 mod multipart;
+mod probe;
 mod read;
+mod single_writer;
 mod write;
 
 use aws_sdk_s3::Client;
@@ -13,18 +16,24 @@ use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::object::{Meta, Page};
 use failure::{Doing, is_fatal};
+use single_writer::SingleWriter;
 
 #[derive(Debug)]
 pub(crate) struct S3 {
     client: Client,
     bucket: String,
     prefix: String,
+    single_writer: Option<SingleWriter>,
+    /// Whether somebody renews our keys.
+    lent: bool,
 }
 
 impl S3 {
     pub(crate) async fn open(bucket: &str, config: &StoreConfig) -> Self {
         let client = client::open(config).await;
-        Self { client, bucket: bucket.to_owned(), prefix: config.prefix.clone() }
+        let single_writer = config.single_writer.then(SingleWriter::default);
+        let (bucket, prefix) = (bucket.to_owned(), config.prefix.clone());
+        Self { client, bucket, prefix, single_writer, lent: config.lent.is_some() }
     }
 
     pub(crate) fn describe(&self) -> String {
@@ -94,6 +103,6 @@ impl S3 {
     }
 
     fn doing<'a>(&'a self, what: &'static str, key: &'a str) -> Doing<'a> {
-        Doing { what, key, bucket: &self.bucket }
+        Doing { what, key, bucket: &self.bucket, lent: self.lent }
     }
 }

@@ -7,11 +7,12 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    StalledStreamProtectionConfig,
+    BehaviorVersion, Builder, Credentials, IdentityCache, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use secrecy::ExposeSecret as _;
 
+use super::lent::{Lent, NewerKeys};
 use crate::config::{S3Access, StoreConfig};
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -42,13 +43,20 @@ pub(super) async fn open(config: &StoreConfig) -> Client {
             loader.region(region).credentials_provider(credentials(access))
         }
     };
+    if let Some(lent) = &config.lent {
+        // Asking for them costs nothing, so that newer ones count from the next attempt on.
+        loader = loader.credentials_provider(Lent(lent.clone())).identity_cache(IdentityCache::no_cache());
+    }
     let shared = loader.load().await;
     // The SDK's default adds a checksum to every upload as a trailer of a chunked body, which many stores
     // other than AWS refuse or store as content. TLS protects the way, and S3 itself keeps a checksum.
-    let s3 = Builder::from(&shared)
+    let mut s3 = Builder::from(&shared)
         .force_path_style(config.path_style)
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    if config.lent.is_some() {
+        s3 = s3.retry_classifier(NewerKeys);
+    }
     Client::from_conf(s3.build())
 }
 

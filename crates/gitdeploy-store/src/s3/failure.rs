@@ -7,6 +7,9 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::StoreError;
 
+/// How S3 calls keys that have ended.
+pub(super) const ENDED: [&str; 2] = ["ExpiredToken", "InvalidToken"];
+
 /// What was being done when it failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Doing<'a> {
@@ -15,6 +18,8 @@ pub(super) struct Doing<'a> {
     /// The key, or the start of keys.
     pub(super) key: &'a str,
     pub(super) bucket: &'a str,
+    /// Whether somebody renews our keys.
+    pub(super) lent: bool,
 }
 
 /// The reason in one sentence. The SDK's own errors are trees that print headers.
@@ -41,6 +46,9 @@ impl Doing<'_> {
             (Some(404), _) => StoreError::NotFound(self.key.to_owned()),
             (Some(412), _) | (_, "ConditionalRequestConflict") => StoreError::Changed(self.key.to_owned()),
             (Some(416), _) => StoreError::RangeNotSatisfiable,
+            // Who renews our keys may have newer ones by then. The answer to a HEAD has no body to say that it is so.
+            (_, code) if ENDED.contains(&code) => self.unavailable(reason(error)),
+            (Some(400), "") if self.lent => self.unavailable(reason(error)),
             (Some(400), "RequestTimeout") | (Some(408 | 409 | 425 | 429), _) => {
                 self.unavailable(reason(error))
             }

@@ -5,6 +5,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::S3;
 use super::client::{patient, upload};
+use super::read::etag;
 use super::write::Write;
 use crate::error::StoreError;
 use crate::object::{Content, ETag};
@@ -74,7 +75,11 @@ impl S3 {
             .send()
             .await
             .map_err(|error| write.refused(self.doing("write", write.key.as_str()).failed(&error)))?;
-        completed.e_tag.map(ETag).ok_or_else(|| self.doing("write", write.key.as_str()).incomplete())
+        completed
+            .e_tag
+            .as_deref()
+            .map(etag)
+            .ok_or_else(|| self.doing("write", write.key.as_str()).incomplete())
     }
 
     async fn send_part(

@@ -23,8 +23,8 @@ impl S3 {
             .bucket(&self.bucket)
             .key(self.key(key))
             .set_range(range)
-            .set_if_match(get.if_match.map(|ETag(text)| text))
-            .set_if_none_match(get.if_none_match.map(|ETag(text)| text))
+            .set_if_match(get.if_match.clone().map(|ETag(text)| text))
+            .set_if_none_match(get.if_none_match.clone().map(|ETag(text)| text))
             .send()
             .await
             .map_err(|error| self.doing("read", key.as_str()).failed(&error))?;
@@ -34,13 +34,25 @@ impl S3 {
         else {
             return Err(self.doing("read", key.as_str()).incomplete());
         };
+        // Not every store keeps conditions.
+        get.check(key, &meta)?;
         Ok(Object { meta, body: ObjectBody::Stream(pieces(output.body, expected, key.clone())) })
     }
 }
 
 /// What the store says of an object, if it says all of it.
 pub(super) fn meta(bytes: Option<u64>, etag: Option<String>, content_type: Option<String>) -> Option<Meta> {
-    Some(Meta { bytes: bytes?, etag: ETag(etag?), content_type })
+    Some(Meta { bytes: bytes?, etag: self::etag(&etag?), content_type })
+}
+
+/// The name of a content as one spelling of it: a store, or a proxy before it, may leave out the quotes or call
+/// the name weak in one answer and not in the next.
+pub(super) fn etag(text: &str) -> ETag {
+    let strong = text.strip_prefix("W/").unwrap_or(text);
+    if strong.len() >= 2 && strong.starts_with('"') && strong.ends_with('"') {
+        return ETag(strong.to_owned());
+    }
+    ETag(format!("\"{}\"", strong.trim_matches('"')))
 }
 
 pub(super) fn size(length: Option<i64>) -> Option<u64> {
@@ -83,4 +95,17 @@ async fn piece(
         return Err(format!("{expected} bytes were announced, but {received} came"));
     }
     Ok(next.map(|bytes| (bytes, (body, received))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_spelling() {
+        for text in ["\"ab-2\"", "ab-2", "W/\"ab-2\"", "W/ab-2", "\"ab-2"] {
+            assert_eq!(etag(text), ETag("\"ab-2\"".to_owned()), "{text}");
+        }
+        assert_eq!(etag("\""), ETag("\"\"".to_owned()));
+    }
 }

@@ -7,6 +7,7 @@ use gitdeploy_core::Key;
 use super::S3;
 use super::client::upload;
 use super::multipart;
+use super::read::etag;
 use crate::error::StoreError;
 use crate::object::{Content, ETag, Precondition, Put};
 
@@ -24,9 +25,23 @@ pub(super) struct Write<'a> {
 }
 
 impl S3 {
+    pub(crate) async fn put(&self, key: &Key, content: Content, put: Put) -> Result<ETag, StoreError> {
+        match &self.single_writer {
+            Some(writer) if put.precondition != Precondition::None => {
+                writer.put(self, key, content, put).await
+            }
+            _ => self.put_as_asked(key, content, put).await,
+        }
+    }
+
     /// The SDK repeats a request whose answer was lost. If the first one was carried out, the repeat of a
     /// conditional write meets our own object, which is then a success and no conflict.
-    pub(crate) async fn put(&self, key: &Key, content: Content, put: Put) -> Result<ETag, StoreError> {
+    pub(super) async fn put_as_asked(
+        &self,
+        key: &Key,
+        content: Content,
+        put: Put,
+    ) -> Result<ETag, StoreError> {
         let bytes = content.bytes().await?;
         let multipart = bytes > multipart::ABOVE;
         let write = Write::new(key, put, multipart);
@@ -58,7 +73,7 @@ impl S3 {
             .send()
             .await
             .map_err(|error| write.refused(self.doing("write", write.key.as_str()).failed(&error)))?;
-        output.e_tag.map(ETag).ok_or_else(|| self.doing("write", write.key.as_str()).incomplete())
+        output.e_tag.as_deref().map(etag).ok_or_else(|| self.doing("write", write.key.as_str()).incomplete())
     }
 
     /// The name of what is at `key`, if it is our write `id`. Who may only write cannot know.
@@ -71,7 +86,7 @@ impl S3 {
         };
         let own =
             head.metadata.as_ref().and_then(|metadata| metadata.get(WRITE_ID)).is_some_and(|own| own == id);
-        Ok(head.e_tag.filter(|_| own).map(ETag))
+        Ok(head.e_tag.filter(|_| own).as_deref().map(etag))
     }
 }
 

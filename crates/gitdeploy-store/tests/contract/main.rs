@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own steps succeed or the test fails")]
 
+mod careless;
 mod directory;
 mod environment;
 mod every;
+mod lent;
+mod probe;
 mod s3;
+mod single_writer;
 
 use bytes::Bytes;
 use gitdeploy_core::Key;
@@ -35,6 +39,14 @@ macro_rules! over_every_store {
             async fn $test() {
                 let server = gitdeploy_test::s3::S3Server::start().await.unwrap();
                 super::every::$test(&super::open(&super::config(&server)).await).await;
+            })*
+        }
+
+        mod in_s3_by_a_single_writer {
+            $(#[tokio::test]
+            async fn $test() {
+                let server = gitdeploy_test::s3::S3Server::start().await.unwrap();
+                super::every::$test(&super::open(&super::single_writer(&server)).await).await;
             })*
         }
     };
@@ -86,6 +98,10 @@ async fn whole(store: &ObjectStore, key: &Key) -> Bytes {
 
 async fn open(config: &StoreConfig) -> ObjectStore {
     ObjectStore::open(config).await.unwrap()
+}
+
+fn single_writer(server: &S3Server) -> StoreConfig {
+    StoreConfig { single_writer: true, ..config(server) }
 }
 
 /// As a process reads it from its variables, except that these are not the process's own.
