@@ -1,5 +1,8 @@
 //! Events that travel together, and their place among all others.
 
+use std::fmt;
+use std::str::FromStr;
+
 use gitdeploy_core::event::{End, Event};
 use gitdeploy_core::ids::Attempt;
 
@@ -63,12 +66,65 @@ impl Batch {
     }
 }
 
+/// A text that names no place in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a place in a log is the number of an event, such as `12`, or `2-12` in a second attempt")]
+pub struct PositionError;
+
+/// The number of the event; of any attempt but the first, its number stands before.
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.attempt > Attempt::FIRST {
+            write!(formatter, "{}-", self.attempt)?;
+        }
+        write!(formatter, "{}", self.seq)
+    }
+}
+
+impl FromStr for Position {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let (attempt, seq) = match text.split_once('-') {
+            Some((attempt, seq)) => (Attempt(attempt.parse().map_err(|_| PositionError)?), seq),
+            None => (Attempt::FIRST, text),
+        };
+        Ok(Self { attempt, seq: seq.parse().map_err(|_| PositionError)? })
+    }
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self::START
+    }
+}
+
 impl Position {
     /// Before the first event of an attempt.
-    pub(crate) fn start_of(attempt: Attempt) -> Self {
+    pub fn start_of(attempt: Attempt) -> Self {
         Self { attempt, seq: 0 }
     }
 
     /// Before everything.
-    pub(crate) const START: Self = Self { attempt: Attempt(0), seq: 0 };
+    pub const START: Self = Self { attempt: Attempt(0), seq: 0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_survives_as_text() {
+        let check = |attempt, seq, text: &str| {
+            let position = Position { attempt: Attempt(attempt), seq };
+            assert_eq!(position.to_string(), text);
+            assert_eq!(text.parse(), Ok(position));
+        };
+        check(1, 0, "0");
+        check(1, 12, "12");
+        check(2, 12, "2-12");
+        for wrong in ["", "-", "1-", "-1", "x", "1-2-3"] {
+            assert_eq!(wrong.parse::<Position>(), Err(PositionError), "{wrong}");
+        }
+    }
 }

@@ -9,6 +9,11 @@ pub enum BusError {
     /// The address of Redis is none. Settings that were read from variables cannot have one.
     #[error("the address of Redis is not usable: {0}")]
     Address(String),
+    /// Events stay in the memory of this process, where no builder elsewhere can publish.
+    #[error(
+        "events stay in memory, where builders on other machines cannot publish them: set `GITDEPLOY_BUS_REDIS_URL`"
+    )]
+    NotShared,
     /// A newer attempt has begun: what this one says is of no interest any more.
     #[error("attempt {0} was overtaken by a newer one")]
     Stale(Attempt),

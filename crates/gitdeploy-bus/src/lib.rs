@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use gitdeploy_core::OutputId;
+use gitdeploy_core::{Attempt, OutputId};
+use secrecy::SecretString;
 
-pub use batch::{Batch, Position};
+pub use batch::{Batch, Position, PositionError};
 pub use config::BusConfig;
 pub use error::BusError;
 
@@ -92,6 +93,38 @@ impl EventBus {
         match &self.0 {
             Backend::Memory(memory) => Ok(memory.position(id)),
             Backend::Redis(redis) => redis.position(id).await,
+        }
+    }
+
+    /// Whether [`EventBus::lend`] gives logins here. Events in memory cannot be lent at all, which is
+    /// [`BusError::NotShared`].
+    pub async fn may_lend(&self) -> Result<bool, BusError> {
+        match &self.0 {
+            Backend::Memory(_) => Err(BusError::NotShared),
+            Backend::Redis(redis) => redis.may_lend().await,
+        }
+    }
+
+    /// The address of the bus with a login of its own for one attempt of a build: it publishes that build's
+    /// events and can do nothing else. None where the server does not let us make logins. A repeat with the same
+    /// password changes nothing.
+    pub async fn lend(
+        &self,
+        id: &OutputId,
+        attempt: Attempt,
+        password: &SecretString,
+    ) -> Result<Option<SecretString>, BusError> {
+        match &self.0 {
+            Backend::Memory(_) => Err(BusError::NotShared),
+            Backend::Redis(redis) => redis.lend(id, attempt, password).await,
+        }
+    }
+
+    /// Removes the login that was lent to an attempt of a build, if there is one, and ends its connections.
+    pub async fn take_back(&self, id: &OutputId, attempt: Attempt) -> Result<(), BusError> {
+        match &self.0 {
+            Backend::Memory(_) => Ok(()),
+            Backend::Redis(redis) => redis.take_back(id, attempt).await,
         }
     }
 }

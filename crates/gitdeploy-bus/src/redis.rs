@@ -5,6 +5,7 @@
 //! `logs:<id>` for whoever tails the log with any Redis client.
 
 mod follow;
+mod lend;
 mod link;
 mod publish;
 mod subscriptions;
@@ -24,6 +25,7 @@ const FIELD: &str = "events";
 
 #[derive(Debug)]
 pub(crate) struct Redis {
+    url: SecretString,
     link: link::Link,
     sent: publish::Sent,
     subscriptions: subscriptions::Subscriptions,
@@ -33,7 +35,7 @@ impl Redis {
     pub(crate) fn new(url: &SecretString) -> Result<Self, BusError> {
         let link = link::Link::new(url)?;
         let subscriptions = subscriptions::Subscriptions::new(link.client().clone());
-        Ok(Self { link, sent: publish::Sent::default(), subscriptions })
+        Ok(Self { url: url.clone(), link, sent: publish::Sent::default(), subscriptions })
     }
 
     pub(crate) fn describe(&self) -> String {

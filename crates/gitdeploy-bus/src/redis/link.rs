@@ -57,6 +57,11 @@ impl Link {
         self.client.get_connection_info().addr().to_string()
     }
 
+    /// Whether connecting takes a `SELECT`, because the address names a database other than the first.
+    pub(crate) fn selects_database(&self) -> bool {
+        self.client.get_connection_info().redis_settings().db() != 0
+    }
+
     /// Sends commands and waits for their answers. Every command of ours may be repeated, so one that met a
     /// connection that had ended is sent again.
     pub(crate) async fn query<T: FromRedisValue>(&self, request: Request<'_>) -> RedisResult<T> {
