@@ -19,7 +19,7 @@ use crate::body::{self, Bodies, Body};
 use crate::cache_policy::CachePolicy;
 use crate::config::Config;
 use crate::fault::Fault;
-use crate::host::{self, Domain};
+use crate::host::{self, Domain, HostError};
 use crate::origin::Origin;
 use crate::pages;
 use crate::plain::Plain;
@@ -28,6 +28,9 @@ use crate::site::{File, Found, Site};
 use crate::sites::Sites;
 use crate::target::Target;
 use crate::validators::{self, Verdict};
+
+/// Where a host that is none of a site's says that the proxy answers.
+const HEALTH: &str = "/healthz";
 
 /// What is encoded in the path of a `Location`. A `\` must be: browsers read it as `/`.
 const PATH: &AsciiSet = &CONTROLS
@@ -108,6 +111,8 @@ impl Inner {
     async fn respond(&self, request: &Parts) -> Response<Body> {
         let label = match host::label(&request.uri, &request.headers, &self.domain) {
             Ok(label) => label,
+            // A load balancer asks by our address, never by the name of a site: no site loses a path to it.
+            Err(HostError::NotServed(_)) if request.uri.path() == HEALTH => return pages::alive(),
             Err(error) => return pages::host_refused(&error),
         };
         match request.method {

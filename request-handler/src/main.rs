@@ -1,8 +1,9 @@
-//! The proxy as a process of its own.
+//! The proxy as a process of its own; with the argument `health`, a question to the one that serves.
 
 use std::process::ExitCode;
 
-use gitdeploy_runtime::{exit, process_vars};
+use gitdeploy_runtime::{exit, health, process_vars, section};
+use request_handler::Config;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -10,5 +11,10 @@ async fn main() -> ExitCode {
 }
 
 async fn start() -> anyhow::Result<ExitCode> {
-    request_handler::run(&process_vars()?).await
+    let vars = process_vars()?;
+    if health::is_asked()? {
+        let config: Config = section("GITDEPLOY_PROXY_", &vars)?;
+        return health::ask(config.listen).await;
+    }
+    request_handler::run(&vars).await
 }

@@ -19,6 +19,16 @@ pub(crate) fn host_refused(error: &HostError) -> Response<Body> {
     }
 }
 
+/// That the proxy answers.
+pub(crate) fn alive() -> Response<Body> {
+    let mut response = Response::new(body::full("ok\n"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("3"));
+    headers.insert(CACHE_CONTROL, CachePolicy::Never.header());
+    response
+}
+
 /// That there is no site at a host.
 pub(crate) fn no_site(host: &str) -> Response<Body> {
     let text = format!("No site is served at {host}. Is the address right, and has the site been deployed?");

@@ -70,6 +70,18 @@ async fn without_a_store_it_starts_and_says_that_it_has_only_memory() {
 }
 
 #[tokio::test]
+async fn it_says_of_another_whether_it_serves() {
+    let mut running = proxy().start();
+    let asked = proxy().var("GITDEPLOY_PROXY_LISTEN", address(&running).await);
+    assert_eq!(asked.arg("health").start().wait(SOON).await, 0);
+    let asked = proxy().var("GITDEPLOY_PROXY_LISTEN", address(&running).await);
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.wait(SOON).await, 0);
+    fails(asked.arg("health"), 1, "no answer from 127.0.0.1:").await;
+    fails(proxy().arg("help"), 1, "unknown argument `help`").await;
+}
+
+#[tokio::test]
 async fn a_prefix_in_s3_is_served() {
     let server = S3Server::start().await.unwrap();
     server.insert("__outputs/docs/index.html", "<h1>Docs</h1>", None);
