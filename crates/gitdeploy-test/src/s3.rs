@@ -2,8 +2,10 @@
 //! writes atomically, and fails on demand.
 
 mod backend;
+mod call;
 mod connections;
 mod fault;
+mod keys;
 mod listing;
 mod objects;
 mod operation;
@@ -12,15 +14,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use call::Call;
 pub use fault::Fault;
+pub use keys::{Authority, Keys};
 pub use operation::Operation;
 
 use fault::Faults;
+pub(crate) use keys::KeyRing;
+use keys::Ringed;
 use objects::{Objects, Stored};
 
 const BUCKET: &str = "sites";
@@ -40,6 +45,8 @@ pub struct S3Server {
 struct Shared {
     objects: Arc<Mutex<Objects>>,
     faults: Mutex<Faults>,
+    calls: Mutex<Vec<Call>>,
+    ring: Arc<KeyRing>,
     service: S3Service,
 }
 
@@ -53,10 +60,13 @@ impl S3Server {
     pub async fn start_on(port: u16) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
         let objects = Arc::new(Mutex::new(Objects::with_bucket(BUCKET)));
-        let mut service = S3ServiceBuilder::new(backend::Backend::new(Arc::clone(&objects)));
-        service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-        let faults = Mutex::new(Faults::default());
-        let shared = Arc::new(Shared { objects, faults, service: service.build() });
+        let ring = Arc::new(KeyRing::default());
+        let backend = backend::Backend::new(Arc::clone(&objects), Arc::clone(&ring));
+        let mut service = S3ServiceBuilder::new(backend);
+        service.set_auth(Ringed(Arc::clone(&ring)));
+        service.set_access(Ringed(Arc::clone(&ring)));
+        let (faults, calls) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { objects, faults, calls, ring, service: service.build() });
         let server = Self { address: listener.local_addr()?, shared, serving: Mutex::new(None) };
         server.serve(listener);
         Ok(server)
@@ -113,6 +123,20 @@ impl S3Server {
         self.with(|objects| objects.bucket_mut(BUCKET).and_then(|bucket| bucket.remove(key)));
     }
 
+    /// Lets further keys in, as far as their authority reaches. Those of [`S3Server::vars`] may do everything.
+    pub fn admit(&self, keys: Keys, authority: Authority) {
+        self.shared.ring.admit(keys, authority);
+    }
+
+    /// Whether writes are done whatever their `If-Match` and `If-None-Match` say, as some other stores do.
+    pub fn ignore_conditions(&self, ignore: bool) {
+        self.with(|objects| objects.ignores_conditions = ignore);
+    }
+
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.shared.ring)
+    }
+
     /// How many multipart uploads are neither complete nor aborted.
     pub fn open_uploads(&self) -> usize {
         self.with(|objects| objects.uploads.len())
@@ -124,9 +148,15 @@ impl S3Server {
         self.faults(|faults| faults.seen(operation))
     }
 
+    /// All requests since the start or [`S3Server::forget_requests`], in the order in which they ended.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.calls.lock().expect("no panic while locked").clone()
+    }
+
     /// Counts requests from 0 again.
     pub fn forget_requests(&self) {
         self.faults(Faults::forget);
+        self.shared.calls.lock().expect("no panic while locked").clear();
     }
 
     /// Makes the next `times` requests of a kind fail; `usize::MAX`: until [`S3Server::clear_faults`].
@@ -188,3 +218,6 @@ impl std::fmt::Debug for Shared {
         formatter.debug_struct("Shared").field("faults", &self.faults).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,17 +5,19 @@ use std::sync::{Arc, Mutex};
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use s3s::auth::Credentials;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, EncodingType, GetObjectInput, GetObjectOutput,
-    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartInput,
-    UploadPartOutput,
+    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, EncodingType, Error, GetObjectInput,
+    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, StreamingBlob,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
+use super::keys::KeyRing;
 use super::listing::Listing;
 use super::objects::{Conditions, Objects, Stored, Upload, etag_of};
 
@@ -23,15 +25,24 @@ use super::objects::{Conditions, Objects, Stored, Upload, etag_of};
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 #[derive(Debug)]
-pub(super) struct Backend(Arc<Mutex<Objects>>);
+pub(super) struct Backend {
+    objects: Arc<Mutex<Objects>>,
+    ring: Arc<KeyRing>,
+}
 
 impl Backend {
-    pub(super) fn new(objects: Arc<Mutex<Objects>>) -> Self {
-        Self(objects)
+    pub(super) fn new(objects: Arc<Mutex<Objects>>, ring: Arc<KeyRing>) -> Self {
+        Self { objects, ring }
+    }
+
+    /// What an object is not told to somebody who may not list the bucket.
+    fn found(&self, credentials: Option<&Credentials>, bucket: &str, key: &str) -> S3Result<Stored> {
+        let found = self.objects().get(bucket, key);
+        found.map_err(|error| self.ring.missing(credentials, bucket, error))
     }
 
     fn objects(&self) -> std::sync::MutexGuard<'_, Objects> {
-        self.0.lock().expect("no panic while locked")
+        self.objects.lock().expect("no panic while locked")
     }
 }
 
@@ -44,7 +55,7 @@ impl S3 for Backend {
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = req.input;
-        let stored = self.objects().get(&input.bucket, &input.key)?;
+        let stored = self.found(req.credentials.as_ref(), &input.bucket, &input.key)?;
         let conditions = Conditions { if_match: input.if_match, if_none_match: input.if_none_match };
         conditions.check(&stored, || s3_error!(NotModified))?;
         let total = stored.bytes.len();
@@ -71,7 +82,7 @@ impl S3 for Backend {
 
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = req.input;
-        let stored = self.objects().get(&input.bucket, &input.key)?;
+        let stored = self.found(req.credentials.as_ref(), &input.bucket, &input.key)?;
         let conditions = Conditions { if_match: input.if_match, if_none_match: input.if_none_match };
         conditions.check(&stored, || s3_error!(NotModified))?;
         Ok(S3Response::new(HeadObjectOutput {
@@ -121,12 +132,24 @@ impl S3 for Backend {
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let mut objects = self.objects();
         let bucket = objects.existing(&req.input.bucket)?;
-        let deleted = req.input.delete.objects.into_iter().map(|object| {
-            bucket.remove(&object.key);
-            DeletedObject { key: Some(object.key), ..Default::default() }
-        });
-        let deleted = Some(deleted.collect());
-        Ok(S3Response::new(DeleteObjectsOutput { deleted, ..Default::default() }))
+        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        for object in req.input.delete.objects {
+            let key = Some(object.key.clone());
+            match self.ring.may_delete(req.credentials.as_ref(), &req.input.bucket, &object.key) {
+                Ok(()) => {
+                    bucket.remove(&object.key);
+                    deleted.push(DeletedObject { key, ..Default::default() });
+                }
+                Err(error) => errors.push(Error {
+                    key,
+                    code: Some(error.code().as_str().to_owned()),
+                    message: error.message().map(str::to_owned),
+                    ..Default::default()
+                }),
+            }
+        }
+        let (deleted, errors) = (Some(deleted), Some(errors));
+        Ok(S3Response::new(DeleteObjectsOutput { deleted, errors, ..Default::default() }))
     }
 
     async fn list_objects_v2(

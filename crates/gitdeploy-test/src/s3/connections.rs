@@ -1,4 +1,4 @@
-//! Connections, and the faults that are put between them and the protocol.
+//! The faults that are put between connections and the protocol.
 
 use std::sync::Arc;
 
@@ -8,50 +8,39 @@ use http::{Request, Response, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 
 use super::Shared;
+use super::call::Call;
 use super::fault::Fault;
-use super::operation::Operation;
+use crate::connections::{self, Error};
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, Error>;
 
 /// Serves connections until the task is aborted, which cuts them.
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&shared)));
-                }
-                Err(error) => tracing::debug!(%error, "cannot accept a connection"),
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, shared: Arc<Shared>) {
-    // Otherwise a body waits 40 ms for the acknowledgement of its head.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection is gone before its first request");
-        return;
-    }
-    let service = service_fn(|request| answer(request, &shared));
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = served.await {
-        tracing::debug!(%error, "a connection ended early");
-    }
+    let answer = move |request| {
+        let shared = Arc::clone(&shared);
+        async move { answer(request, &shared).await }
+    };
+    connections::accept(listener, answer).await;
 }
 
 /// An error ends the connection.
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>, Error> {
-    let fault = shared.faults.lock().expect("no panic while locked").meet(Operation::of(&request));
+    let call = Call::read(&request);
+    let fault = shared.faults.lock().expect("no panic while locked").meet(call.operation);
+    let answer = meet(fault, request, shared).await;
+    let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+    shared.calls.lock().expect("no panic while locked").push(Call { status, ..call });
+    answer
+}
+
+async fn meet(
+    fault: Option<Fault>,
+    request: Request<Incoming>,
+    shared: &Shared,
+) -> Result<Response<Body>, Error> {
     match fault {
         None => carry_out(request, shared).await,
         Some(Fault::Delay(time)) => {
