@@ -3,6 +3,7 @@
 //! [`process`] is the whole program; `pipeline` reads like the list of its phases.
 
 mod cancel;
+mod claim;
 mod command;
 mod config;
 mod log;
@@ -41,12 +42,22 @@ pub fn process(vars: &Vars) -> ExitCode {
 }
 
 fn start(vars: &Vars) -> anyhow::Result<ExitCode> {
-    let settings = Settings::from_vars(vars)?;
+    let service = claim::service(vars)?;
+    // What is wrong in our own environment is said before anything begins.
+    let bound = section::<Config>("GITDEPLOY_BUILD_", vars)?.ready();
     telemetry::init(&section("GITDEPLOY_LOG_", vars)?)?;
     source::set_timeouts();
     gitdeploy_runtime::become_undumpable();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    let end = runtime.block_on(run(settings, vars));
+    let end = runtime.block_on(async {
+        let claimed = match service {
+            Some(service) => claim::Claimed::fetch(service, vars, bound).await?,
+            None => claim::Claimed::nothing(vars),
+        };
+        let mut settings = Settings::from_vars(&claimed.vars)?;
+        claimed.lend_to(&mut settings.store);
+        run(settings, &claimed.vars).await
+    });
     // A thread that still waits for a git server must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(ExitCode::from(match end?.state {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod cancel;
+mod claim;
 mod harness;
 mod hostile;
 mod publish;
