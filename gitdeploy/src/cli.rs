@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use gitdeploy_bus::Position;
 use gitdeploy_core::ProjectId;
 
 /// Turns a git repository into a live web site.
@@ -24,6 +25,12 @@ pub(crate) enum Command {
     List(List),
     /// Print the log of a deployment
     Logs(Logs),
+    /// Serve a deployment that is ready as its project's production
+    Promote(Promote),
+    /// Serve the deployment before the one in production
+    Rollback(Rollback),
+    /// Stop a build
+    Cancel(Cancel),
     /// Open a site in the browser, or the dashboard
     Open(Open),
     /// Run one build, as the launcher of `up` does
@@ -120,11 +127,35 @@ pub(crate) struct Logs {
     #[arg(long, short)]
     pub(crate) follow: bool,
     /// Only what comes after this event
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
-    pub(crate) from: u64,
+    #[arg(long, value_name = "SEQ", default_value = "0")]
+    pub(crate) from: Position,
     /// Print events as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) platform: Platform,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Promote {
+    /// The deployment's id, or its beginning
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) platform: Platform,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The project
+    pub(crate) project: ProjectId,
+    #[command(flatten)]
+    pub(crate) platform: Platform,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// The deployment's id, or its beginning
+    pub(crate) id: String,
     #[command(flatten)]
     pub(crate) platform: Platform,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use build_server::pack::{Packed, pack_prebuilt, pack_source};
+use gitdeploy_bus::Position;
 use gitdeploy_core::event::Outcome;
 use gitdeploy_core::spec::UploadKind;
 use upload_service::api::{CreateDeployment, CreateSettings, DeploymentView};
@@ -57,10 +58,10 @@ pub(crate) struct Request<'a> {
 pub(crate) async fn follow(client: &Client, request: &Request<'_>, view: &mut View) -> anyhow::Result<Ended> {
     let deployment = start(client, request, view).await?;
     view.deployment(&deployment);
-    let mut events = client.events(deployment.id.as_str(), 0, true);
+    let mut events = client.events(deployment.id.as_str(), Position::START, true);
     let mut outcome = None;
     while let Some(event) = events.next().await? {
-        outcome = event.end().map(|end| end.state).or(outcome);
+        outcome = event.event.end().map(|end| end.state).or(outcome);
         view.event(&event);
     }
     let deployment = concluded(client, deployment).await?;

@@ -28,15 +28,15 @@ pub(crate) async fn logs(logs: Logs) -> anyhow::Result<ExitCode> {
             }
         };
         let Some(event) = event else { return Ok(ExitCode::SUCCESS) };
-        last = Some(event.seq);
+        last = Some(event.position());
         if logs.json {
             print(&event.to_json())?;
         } else {
-            for line in lines(&event) {
+            for line in lines(&event.event) {
                 print(&shown(&line))?;
             }
         }
-        if let Some(end) = event.end() {
+        if let Some(end) = event.event.end() {
             return Ok(ExitCode::from(code(end)));
         }
     }

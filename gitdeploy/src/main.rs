@@ -1,5 +1,6 @@
 //! The command line, and the whole platform in one process.
 
+mod change;
 mod cli;
 mod client;
 mod deploy;
@@ -49,6 +50,9 @@ async fn run(command: Command, vars: Vars) -> anyhow::Result<ExitCode> {
         Command::Deploy(deploy) => deploy::run(deploy).await,
         Command::List(list) => list::list(list).await,
         Command::Logs(logs) => logs::logs(logs).await,
+        Command::Promote(promote) => change::promote(promote).await,
+        Command::Rollback(rollback) => change::rollback(rollback).await,
+        Command::Cancel(cancel) => change::cancel(cancel).await,
         Command::Open(open) => open::open(open).await,
         Command::BuildServer => unreachable!("it is run before the runtime starts"),
     }

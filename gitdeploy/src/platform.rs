@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gitdeploy_bus::{BusConfig, EventBus};
-use gitdeploy_runtime::ready::wait_for;
 use gitdeploy_runtime::{Lifecycle, Vars, section};
-use gitdeploy_store::{ObjectStore, StoreConfig};
+use gitdeploy_store::StoreConfig;
 use request_handler::Handler;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
-use upload_service::{Config as ApiConfig, Control, Launcher, SitesUrl};
+use upload_service::{Config as ApiConfig, Control, Launcher, Selection, SitesUrl};
 use url::Url;
 
 use crate::cli::Up;
@@ -38,16 +36,14 @@ pub(crate) struct Platform {
 pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
     let mut proxy: request_handler::Config = section("GITDEPLOY_PROXY_", vars)?;
     let mut api = ApiConfig::from_vars(vars)?;
-    let mut store: StoreConfig = section("GITDEPLOY_STORE_", vars)?;
-    let bus: BusConfig = section("GITDEPLOY_BUS_", vars)?;
+    let store: StoreConfig = section("GITDEPLOY_STORE_", vars)?;
 
     let data = std::path::absolute(&up.data_dir).context("cannot tell where the data directory is")?;
-    let mut builder_vars = vars.clone();
+    let mut vars = vars.clone();
     if store.bucket.is_none() && store.directory.is_none() {
-        let directory = data.join("store");
-        builder_vars.push(("GITDEPLOY_STORE_DIRECTORY".to_owned(), directory.display().to_string()));
-        store.directory = Some(directory);
+        vars.push(("GITDEPLOY_STORE_DIRECTORY".to_owned(), data.join("store").display().to_string()));
     }
+    let selection = Selection::from_vars(&api, &vars)?;
     let sites_listener = listen(up.sites_listen, "--sites-listen").await?;
     let api_listener = listen(up.api_listen, "--api-listen").await?;
     proxy.listen = sites_listener.local_addr()?;
@@ -61,19 +57,14 @@ pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
     let (sites, api_url) = (api.sites_url.clone(), api_url(api.listen)?);
 
     make_data_directory(&data)?;
-    let bound = Duration::from_secs(api.ready_seconds);
-    let bus = wait_for("the bus", bound, async || EventBus::open(&bus).await).await?;
     let program = std::env::current_exe().context("cannot find this program")?;
-    let launcher = Launcher::process(program, vec!["build-server".to_owned()], &builder_vars);
-    let store = wait_for("the store", bound, async || {
-        let store = ObjectStore::open(&store).await?;
-        store.check().await.map(|()| store)
-    })
-    .await?;
+    let own = Launcher::process(program, vec!["build-server".to_owned()], &vars);
+    let parts = selection.open(&api, own).await?;
+    let store = parts.store.clone();
     // Until here a signal ends the process at once; from here on there is something to bring to an end.
     let mut lifecycle = Lifecycle::new(GRACE + Duration::from_secs(2))?;
     let token = api.token.clone();
-    let control = Control::open(api, store.clone(), bus, launcher, lifecycle.stopping()).await?;
+    let control = Control::open(api, parts, lifecycle.stopping()).await?;
     let token = if let Some(token) = token {
         token
     } else {

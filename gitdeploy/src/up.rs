@@ -23,7 +23,7 @@ pub(crate) async fn up(up: Up, vars: Vars) -> anyhow::Result<ExitCode> {
     let source = up.source.as_deref().map(Source::parse).transpose()?;
     let mut view = View::new(up.json);
     let platform = platform::start(&up, &vars).await?;
-    welcome(&platform, &mut view);
+    welcome(&platform, &mut view).await?;
 
     let Platform { lifecycle, api, token, .. } = platform;
     let stopping = lifecycle.stopping();
@@ -68,9 +68,10 @@ fn canceled(view: &mut View) -> ExitCode {
     ExitCode::from(exit::CANCELED)
 }
 
-fn welcome(platform: &Platform, view: &mut View) {
-    let code = platform.control.new_login_code();
+async fn welcome(platform: &Platform, view: &mut View) -> anyhow::Result<()> {
+    let code = platform.control.new_login_code().await?;
     view.note(&format!("sites      {}", platform.sites.of("<name>")));
     view.note(&format!("dashboard  {}login?code={code} (works once, for ten minutes)", platform.api));
     view.note(&format!("data       {}", platform.data.display()));
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! Who may ask: the operator's token, one-time login codes and the secrets of sessions.
 
-use std::sync::Mutex;
-
 use gitdeploy_core::hash::Sha256;
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq as _;
+
+use crate::catalog::{Catalog, CatalogError};
 
 /// How long a login code can be used.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
@@ -12,47 +12,34 @@ const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 /// How long a session lasts.
 pub(crate) const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How many login codes wait at most; the oldest gives way.
-const MAX_CODES: usize = 100;
-
-/// What is known of tokens and codes: their hashes.
+/// What is known of the operator's token: its hash.
 #[derive(Debug)]
 pub(crate) struct Access {
     token: Sha256,
-    codes: Mutex<Vec<(Sha256, Timestamp)>>,
 }
 
 impl Access {
     /// Access for whoever has `token`.
     pub(crate) fn new(token: &str) -> Self {
-        Self { token: Sha256::of(token.as_bytes()), codes: Mutex::default() }
+        Self { token: Sha256::of(token.as_bytes()) }
     }
 
     /// Whether this is the operator's token.
     pub(crate) fn is_token(&self, text: &str) -> bool {
-        same(&self.token, &Sha256::of(text.as_bytes()))
+        self.token.as_bytes().ct_eq(Sha256::of(text.as_bytes()).as_bytes()).into()
     }
+}
 
-    /// A code that opens one session within ten minutes of `now`.
-    pub(crate) fn new_code(&self, now: Timestamp) -> String {
-        let code = secret();
-        let mut codes = self.codes.lock().expect("no panic while locked");
-        codes.retain(|(_, expires)| *expires > now);
-        if codes.len() >= MAX_CODES {
-            codes.remove(0);
-        }
-        codes.push((Sha256::of(code.as_bytes()), now + CODE_LIFE));
-        code
-    }
+/// A code that opens one session within ten minutes of `now`. Any replica takes it.
+pub(crate) async fn new_code(catalog: &Catalog, now: Timestamp) -> Result<String, CatalogError> {
+    let code = secret();
+    catalog.add_code(Sha256::of(code.as_bytes()), now, now + CODE_LIFE).await?;
+    Ok(code)
+}
 
-    /// Whether the code opens a session; it does so once.
-    pub(crate) fn use_code(&self, code: &str, now: Timestamp) -> bool {
-        let hash = Sha256::of(code.as_bytes());
-        let mut codes = self.codes.lock().expect("no panic while locked");
-        codes.retain(|(_, expires)| *expires > now);
-        let place = codes.iter().position(|(known, _)| same(known, &hash));
-        place.map(|place| codes.remove(place)).is_some()
-    }
+/// Whether the code opens a session; it does so once.
+pub(crate) async fn use_code(catalog: &Catalog, code: &str, now: Timestamp) -> Result<bool, CatalogError> {
+    catalog.use_code(Sha256::of(code.as_bytes()), now).await
 }
 
 /// A new token of the operator: `gd_admin_<id>_<secret>` with a secret of 256 bits.
@@ -79,10 +66,6 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-fn same(one: &Sha256, other: &Sha256) -> bool {
-    one.as_bytes().ct_eq(other.as_bytes()).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,14 +89,18 @@ mod tests {
         assert!(!format!("{access:?}").contains("gd_admin_x"));
     }
 
-    #[test]
-    fn a_code_opens_one_session_within_ten_minutes() {
-        let access = Access::new("token");
+    #[tokio::test]
+    async fn a_code_opens_one_session_within_ten_minutes() {
+        let catalog = Catalog::memory().unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        let (first, second) = (access.new_code(now), access.new_code(now));
-        assert!(!access.use_code("guess", now));
-        assert!(access.use_code(&first, now + SignedDuration::from_mins(9)));
-        assert!(!access.use_code(&first, now + SignedDuration::from_mins(9)));
-        assert!(!access.use_code(&second, now + SignedDuration::from_mins(10)));
+        let first = new_code(&catalog, now).await.unwrap();
+        let second = new_code(&catalog, now).await.unwrap();
+        let at = async |code: &str, minutes| {
+            use_code(&catalog, code, now + SignedDuration::from_mins(minutes)).await.unwrap()
+        };
+        assert!(!at("guess", 0).await);
+        assert!(at(&first, 9).await);
+        assert!(!at(&first, 9).await);
+        assert!(!at(&second, 10).await);
     }
 }

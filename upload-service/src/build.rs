@@ -1,4 +1,4 @@
-//! One build: launched, watched and brought to an end.
+//! One build: launched, watched and brought to an end, or left to another process.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -6,60 +6,144 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use gitdeploy_bus::{Batch, Position};
 use gitdeploy_core::event::{Outcome, PhaseState};
-use gitdeploy_core::{Body, End, Event, Failure, FailureCode, Phase};
+use gitdeploy_core::{Attempt, Body, End, Event, Phase};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
+use crate::again::Again;
 use crate::catalog::{CatalogError, Deployment};
 use crate::conclude::{Told, left_to_the_next};
 use crate::control::Control;
-use crate::launcher::{Build, Ended};
+use crate::launcher::{Build, Ended, LaunchError, Order};
+use crate::lease::Lease;
 
 /// How long a builder may live on after it has said how it ended.
 const LINGER: Duration = Duration::from_secs(15);
+
+/// How long a launch that is on its way may take when its build is canceled.
+const LAUNCH_GRACE: Duration = Duration::from_secs(15);
 
 /// How long events that are on the bus may take to reach us.
 const CATCH_UP: Duration = Duration::from_secs(10);
 
 /// What was seen of a build.
 #[derive(Debug, Default)]
-struct Seen {
-    position: Option<Position>,
-    phase: Option<Phase>,
-    end: Option<End>,
+pub(crate) struct Seen {
+    pub(crate) position: Option<Position>,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) end: Option<End>,
+}
+
+/// How the watch over a build ended.
+enum Watched {
+    /// The build has ended.
+    Ended(Ended),
+    /// There is no builder.
+    NotStarted(LaunchError),
+    /// Somebody else has brought it to its end, or looks after its next attempt.
+    Elsewhere,
+    /// This process stops and the builder does not: another process goes on.
+    Left,
 }
 
 impl Control {
-    /// Runs the build of a deployment that was claimed.
+    /// Runs the build of a deployment that was claimed, or watches on over one that was taken over.
     pub(crate) async fn build(&self, deployment: &Deployment) {
-        let working = self.active.begin(&deployment.id, &self.stopping);
+        let working = self.begin(&deployment.id);
         self.active.changed();
-        // Somebody may have asked to cancel between the claim and now.
-        if let Ok(Some(current)) = self.catalog.get(&deployment.id).await
-            && current.cancel_requested
-        {
-            working.stop.cancel();
-        }
-        tracing::info!(deployment.id = %deployment.id, attempt = deployment.attempt.0, "deployment {} starts", deployment.id);
-        match self.launcher.launch(&deployment.spec(), &self.bus) {
-            Ok(build) => {
-                let mut seen = Seen::default();
-                let ended = self.watch(deployment, build, &working.stop, &mut seen).await;
-                let end = match seen.end {
-                    Some(end) => Ok((Told::Log, end)),
-                    None => self.end_without_a_word(deployment, seen.phase, &ended).await,
-                };
-                let Ok((told, end)) = end else {
-                    return left_to_the_next(deployment);
-                };
-                self.conclude(deployment, told, end, Some(&ended)).await;
-            }
-            Err(error) => {
+        tracing::info!(
+            deployment.id = %deployment.id,
+            attempt = deployment.attempt.0,
+            waited_ms = waited(deployment),
+            "deployment {} starts",
+            deployment.id
+        );
+        let lease = Lease::keep(self, deployment, &working.stop);
+        let mut seen = Seen::default();
+        match self.launch_and_watch(deployment, &working.stop, &lease, &mut seen).await {
+            Watched::Ended(ended) => self.after_builder(deployment, seen, &ended, &working.stop).await,
+            Watched::NotStarted(error) => {
                 tracing::error!(deployment.id = %deployment.id, %error, "no builder");
-                let failure = Failure::new(FailureCode::BuilderFailed, error.to_string())
-                    .fix("check `GITDEPLOY_API_BUILDER`");
-                let end = End::unsuccessful(Outcome::PlatformError, None, failure);
-                self.conclude(deployment, Told::Nobody, end, None).await;
+                let ended = Ended {
+                    failure: Some(error.failure),
+                    again: error.again,
+                    ..Ended::because("not started")
+                };
+                self.after_builder(deployment, seen, &ended, &working.stop).await;
+            }
+            Watched::Elsewhere => {
+                tracing::info!(deployment.id = %deployment.id, "another process has seen to this build");
+            }
+            Watched::Left => {
+                drop(lease);
+                self.leave(deployment).await;
             }
         }
+    }
+
+    /// Brings a deployment whose builder is gone to its end, or to its next attempt.
+    async fn after_builder(
+        &self,
+        deployment: &Deployment,
+        mut seen: Seen,
+        ended: &Ended,
+        stop: &CancellationToken,
+    ) {
+        match self.starts_again(deployment, &seen, ended).await {
+            Ok(Again::Yes) => return,
+            Ok(Again::No) => {}
+            Err(_) => return left_to_the_next(deployment),
+        }
+        if self.launcher.outlives_us() {
+            // Then how its task has ended says more.
+            seen.end = seen.end.filter(|end| is_believed(end, stop));
+        }
+        let end = match seen.end {
+            Some(end) => Ok((Told::Log, end)),
+            None => self.end_without_a_word(deployment, seen.phase, ended).await,
+        };
+        match end {
+            Ok((told, end)) => self.conclude(deployment, told, end, Some(ended)).await,
+            Err(_) => left_to_the_next(deployment),
+        }
+    }
+
+    async fn launch_and_watch(
+        &self,
+        deployment: &Deployment,
+        stop: &CancellationToken,
+        lease: &Lease,
+        seen: &mut Seen,
+    ) -> Watched {
+        let order = Order {
+            spec: deployment.spec(),
+            ticket: self.lender.as_ref().map(|lender| lender.ticket(deployment)),
+            keep: deployment.attempt > Attempt::FIRST,
+            task: deployment.task.clone(),
+        };
+        let mut launching = pin!(self.launcher.launch(&order, &self.bus));
+        let launched = tokio::select! {
+            launched = &mut launching => launched,
+            () = stop.cancelled() => match tokio::time::timeout(LAUNCH_GRACE, launching).await {
+                Ok(launched) => launched,
+                // A builder that is started all the same finds nothing to claim, and is swept away.
+                Err(_) => return Watched::Ended(Ended::because("it was canceled before it was started")),
+            },
+            () = lease.lost() => return Watched::Elsewhere,
+            () = self.leaving() => return Watched::Left,
+        };
+        let build = match launched {
+            Ok(build) => build,
+            Err(error) => return Watched::NotStarted(error),
+        };
+        if let Some(task) = build.task()
+            && let Err(error) =
+                self.catalog.learn_task(&deployment.id, deployment.attempt, task.to_owned()).await
+        {
+            // It only shows where the builder runs: whoever takes over finds the task without it.
+            tracing::warn!(error = &error as &dyn std::error::Error, task.arn = task, "a task is not noted");
+        }
+        self.watch(deployment, build, stop, lease, seen).await
     }
 
     /// Follows a build until its builder has ended.
@@ -67,33 +151,41 @@ impl Control {
         &self,
         deployment: &Deployment,
         mut build: Build,
-        stop: &tokio_util::sync::CancellationToken,
+        stop: &CancellationToken,
+        lease: &Lease,
         seen: &mut Seen,
-    ) -> Ended {
-        let mut batches = self.bus.follow(&deployment.output(), None).fuse();
+    ) -> Watched {
+        // What an earlier attempt has said may be there still, its end among it.
+        let begin = Position::start_of(deployment.attempt);
+        let mut batches = self.bus.follow(&deployment.output(), Some(begin)).fuse();
         let mut told_to_stop = false;
         let mut linger = pin!(tokio::time::sleep(Duration::MAX));
         let ended = loop {
             tokio::select! {
                 Some(batch) = batches.next(), if seen.end.is_none() => {
                     self.observe(deployment, batch, seen).await;
-                    if seen.end.is_some() {
-                        linger.as_mut().reset(tokio::time::Instant::now() + LINGER);
+                    let Some(end) = &seen.end else { continue };
+                    // Where builders outlive us, a task may take half a minute to be gone when all is said.
+                    if self.launcher.outlives_us() && is_believed(end, stop) {
+                        return Watched::Ended(Ended::because("it said so"));
                     }
+                    linger.as_mut().reset(tokio::time::Instant::now() + LINGER);
                 }
                 () = stop.cancelled(), if !told_to_stop => {
                     told_to_stop = true;
                     build.stop(self.stop_grace());
                 }
-                () = &mut linger, if !told_to_stop => {
+                () = &mut linger, if !told_to_stop && !self.launcher.outlives_us() => {
                     told_to_stop = true;
                     build.stop(Duration::ZERO);
                 }
+                () = lease.lost() => return Watched::Elsewhere,
+                () = self.leaving() => return Watched::Left,
                 ended = build.ended() => break ended,
             }
         };
         self.catch_up(deployment, batches, seen).await;
-        ended
+        Watched::Ended(ended)
     }
 
     /// Reads what is on the bus but had not arrived when the builder ended.
@@ -159,4 +251,34 @@ impl Control {
         }
         Ok(())
     }
+
+    /// Lets go of a build, so that another process takes over at once.
+    async fn leave(&self, deployment: &Deployment) {
+        tracing::info!(deployment.id = %deployment.id, "the build is left to another process");
+        let over = self.catalog.renew(&deployment.id, deployment.attempt, Timestamp::now());
+        if let Err(error) = over.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the lease runs out by itself");
+        }
+    }
+
+    /// Completes when this process stops and its builders do not.
+    async fn leaving(&self) {
+        if self.launcher.outlives_us() {
+            self.stopping.cancelled().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// How long a deployment has waited for its first start, in milliseconds. Of later ones nothing is said.
+fn waited(deployment: &Deployment) -> Option<u64> {
+    let started = deployment.started.filter(|_| deployment.attempt == Attempt::FIRST)?;
+    u64::try_from(started.as_millisecond() - deployment.created.as_millisecond()).ok()
+}
+
+/// A builder that is told to stop says that it was canceled, whoever told it: we, or somebody who takes the
+/// machine back. Then only how its task ended tells.
+pub(crate) fn is_believed(end: &End, stop: &CancellationToken) -> bool {
+    end.state != Outcome::Canceled || stop.is_cancelled()
 }

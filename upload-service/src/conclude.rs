@@ -15,7 +15,7 @@ use crate::log::archive;
 use crate::persist::Unanswered;
 use crate::problem::chain;
 
-/// How long an archive that nobody needs any more may take to be removed.
+/// How long what nobody needs any more may take to be removed.
 const CLEAN_UP: Duration = Duration::from_secs(20);
 
 /// Who knows already how a build ended.
@@ -41,18 +41,27 @@ impl Control {
         phase: Option<Phase>,
         ended: &Ended,
     ) -> Result<(Told, End), LeftToTheNext> {
-        if let Some(end) = self.archived_end(&deployment.id).await? {
-            return Ok((Told::Log, end));
-        }
-        if let Some(end) = self.published_end(deployment).await? {
-            return Ok((Told::Nobody, end));
-        }
         let canceled = matches!(
             self.catalog.get(&deployment.id).await,
             Ok(Some(Deployment { cancel_requested: true, .. }))
         );
+        if let Some(end) = self.archived_end(&deployment.id).await? {
+            // A builder that is told to stop says that it was canceled, whoever told it.
+            let stopped_by_others =
+                end.state == Outcome::Canceled && !canceled && self.launcher.outlives_us();
+            if !stopped_by_others {
+                return Ok((Told::Log, end));
+            }
+        }
+        if let Some(end) = self.published_end(deployment).await? {
+            return Ok((Told::Nobody, end));
+        }
         if canceled {
             return Ok((Told::Nobody, End::unsuccessful(Outcome::Canceled, phase, canceled_by_request())));
+        }
+        if let Some(failure) = &ended.failure {
+            let outcome = outcome(failure.code);
+            return Ok((Told::Nobody, End::unsuccessful(outcome, phase, failure.clone())));
         }
         let failure = if self.stopping.is_cancelled() {
             stopped()
@@ -108,7 +117,7 @@ impl Control {
             self.catalog.finish(&deployment.id, deployment.attempt, ending.clone(), Timestamp::now())
         });
         let finished = match finish.await {
-            Ok(Finished::Refused) => return,
+            Ok(Finished::Refused) => return self.was_concluded(deployment).await,
             Ok(finished) => finished,
             Err(_) => return left_to_the_next(deployment),
         };
@@ -126,6 +135,29 @@ impl Control {
             self.settle_route(&deployment.project).await;
         }
         self.discard_upload(deployment).await;
+        self.take_back(deployment).await;
+    }
+
+    /// What follows for a deployment that had ended before: perhaps by a call of ours whose answer was lost.
+    async fn was_concluded(&self, deployment: &Deployment) {
+        match self.catalog.get(&deployment.id).await {
+            Ok(Some(Deployment { production: true, .. })) => self.settle_route(&deployment.project).await,
+            Ok(_) => {}
+            // Routes that differ from the catalog are repaired at the next start.
+            Err(error) => {
+                tracing::warn!(%error, deployment.id = %deployment.id, "a route is not looked after");
+            }
+        }
+        self.take_back(deployment).await;
+    }
+
+    /// Takes back what the builder of the current attempt was lent.
+    pub(crate) async fn take_back(&self, deployment: &Deployment) {
+        if let Some(lender) = &self.lender
+            && tokio::time::timeout(CLEAN_UP, lender.end(deployment)).await.is_err()
+        {
+            tracing::warn!(deployment.id = %deployment.id, "a builder's loan is not taken back: the bus did not answer");
+        }
     }
 
     /// Removes the uploaded archive of a deployment that has ended. One that cannot be removed stays.
@@ -179,6 +211,18 @@ impl Control {
         Ok(manifest
             .inspect_err(|error| tracing::error!(%error, deployment.id = %id, "a manifest makes no sense"))
             .ok())
+    }
+}
+
+/// How a build ended of which only the launcher knows why.
+pub(crate) fn outcome(code: FailureCode) -> Outcome {
+    match code {
+        FailureCode::BuilderTimeout => Outcome::TimedOut,
+        FailureCode::Canceled => Outcome::Canceled,
+        FailureCode::BuilderReclaimed | FailureCode::BuilderStopped | FailureCode::BuilderLost => {
+            Outcome::Lost
+        }
+        _ => Outcome::PlatformError,
     }
 }
 

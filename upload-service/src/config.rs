@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use gitdeploy_core::ProjectId;
 use gitdeploy_runtime::{SettingError, Vars, section};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -23,6 +24,11 @@ pub struct Config {
     pub token: Option<SecretString>,
     /// The builder's program; absent: `build-server` beside this program.
     pub builder: Option<PathBuf>,
+    /// The image of the builder: each build runs in a container of its own, started with the `docker` command;
+    /// absent: builders are plain processes.
+    pub builder_image: Option<String>,
+    /// Options of `docker run` for builders, separated by commas, such as `--network=host`.
+    pub builder_options: Vec<String>,
     /// The address of a site.
     pub sites_url: SitesUrl,
     /// How many builds run at the same time.
@@ -60,6 +66,14 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether the project's host would be one of this service's own.
+    pub(crate) fn reserves(&self, project: &ProjectId) -> bool {
+        let site = url::Url::parse(&self.sites_url.of(project.as_str())).ok();
+        let site = site.as_ref().and_then(url::Url::host_str);
+        let bare = |host: &str| host.split_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
+        site.is_some_and(|site| self.hosts.iter().any(|host| bare(host) == site))
+    }
+
     /// The builder's program.
     pub fn builder_path(&self) -> std::io::Result<PathBuf> {
         match &self.builder {
@@ -76,6 +90,8 @@ impl Default for Config {
             data_directory: PathBuf::from(".gitdeploy"),
             token: None,
             builder: None,
+            builder_image: None,
+            builder_options: Vec::new(),
             sites_url: SitesUrl("http://{label}.localhost:8080/".to_owned()),
             builds_at_once: NonZeroUsize::new(2).expect("two is not zero"),
             upload_limit_bytes: 1 << 30,
@@ -134,6 +150,18 @@ mod tests {
         assert_eq!(config.sites_url.of("blog"), "https://blog.example.org/");
         assert_eq!(config.builds_at_once.get(), 5);
         assert_eq!(config.hosts, ["deploy.example.org", "10.0.0.1:8081"]);
+    }
+
+    #[test]
+    fn a_project_never_takes_the_host_of_the_service() {
+        let config = config(&[
+            ("GITDEPLOY_API_SITES_URL", "https://{label}.example.org/"),
+            ("GITDEPLOY_API_HOSTS", "API.example.org:443"),
+        ])
+        .unwrap();
+        assert!(config.reserves(&"api".parse().unwrap()));
+        assert!(!config.reserves(&"blog".parse().unwrap()));
+        assert!(!Config::default().reserves(&"api".parse().unwrap()));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The control plane: what requests, builds and pages share.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gitdeploy_bus::EventBus;
-use gitdeploy_core::DeploymentId;
+use gitdeploy_core::{Attempt, DeploymentId, State};
 use gitdeploy_store::ObjectStore;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -11,15 +12,29 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Access};
-use crate::active::Active;
+use crate::active::{Active, Working};
 use crate::catalog::{Cancellation, Catalog, CatalogError, Deployment, NewDeployment};
 use crate::conclude::canceled_by_request;
 use crate::config::Config;
 use crate::data::{DataDirectory, OpenError};
 use crate::launcher::Launcher;
+use crate::lend::Lender;
+use crate::parts::Parts;
 
 /// How many moved routes a receiver may be behind.
 const MOVED_ROUTES: usize = 1024;
+
+/// How often the catalog is asked for what other processes have changed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// The deployment has ended.
+    Ended,
+    /// Another attempt follows.
+    Again,
+}
 
 /// The whole control plane. Clones share it.
 #[derive(Debug, Clone)]
@@ -30,6 +45,8 @@ pub struct Control {
     pub(crate) store: ObjectStore,
     pub(crate) bus: EventBus,
     pub(crate) launcher: Launcher,
+    /// Present where builders are not processes of this machine.
+    pub(crate) lender: Option<Arc<Lender>>,
     pub(crate) access: Arc<Access>,
     pub(crate) active: Arc<Active>,
     pub(crate) moved: broadcast::Sender<String>,
@@ -40,20 +57,28 @@ pub struct Control {
 }
 
 impl Control {
-    /// Takes the data directory and opens the catalog in it. `stopping` ends what the control plane does.
+    /// Takes the data directory, and opens the catalog in it if there is no other. `stopping` ends what the control plane does.
     pub async fn open(
         mut config: Config,
-        store: ObjectStore,
-        bus: EventBus,
-        launcher: Launcher,
+        parts: Parts,
         stopping: CancellationToken,
     ) -> Result<Self, OpenError> {
+        let Parts { store, bus, launcher, catalog, lend } = parts;
         let data = DataDirectory::open(&config.data_directory)?;
         let token = match config.token.take() {
             Some(token) => token,
             None => data.token(access::new_token)?.into(),
         };
-        let catalog = Catalog::open(&data.catalog())?;
+        let catalog = match catalog {
+            Some(catalog) => catalog,
+            None => Catalog::open(&data.catalog())?,
+        };
+        let lender = match lend {
+            Some(lend) => {
+                Some(Arc::new(Box::pin(lend.open(bus.clone(), &catalog, &config.data_directory)).await?))
+            }
+            None => None,
+        };
         let newest = catalog.newest().await?.unwrap_or(0);
         Ok(Self {
             config: Arc::new(config),
@@ -62,6 +87,7 @@ impl Control {
             store,
             bus,
             launcher,
+            lender,
             access: Arc::new(Access::new(token.expose_secret())),
             active: Arc::default(),
             moved: broadcast::Sender::new(MOVED_ROUTES),
@@ -77,13 +103,18 @@ impl Control {
     }
 
     /// A code that opens one session within ten minutes, at `/login?code=<code>`.
-    pub fn new_login_code(&self) -> String {
-        self.access.new_code(Timestamp::now())
+    pub async fn new_login_code(&self) -> Result<String, CatalogError> {
+        access::new_code(&self.catalog, Timestamp::now()).await
     }
 
     /// The records of projects and deployments.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// What lends to builders, where they are not processes of this machine.
+    pub fn lender(&self) -> Option<&Lender> {
+        self.lender.as_deref()
     }
 
     /// The word to stop.
@@ -120,7 +151,7 @@ impl Control {
     pub async fn cancel(&self, deployment: &Deployment) -> Result<Cancellation, CatalogError> {
         let failure = canceled_by_request();
         // Who finds it canceled waits until its log says so too.
-        let working = self.active.begin(&deployment.id, &self.stopping);
+        let working = self.begin(&deployment.id);
         let outcome = self.catalog.cancel(&deployment.id, failure.clone(), Timestamp::now()).await?;
         match outcome {
             Cancellation::AlreadyFinal => {}
@@ -134,21 +165,45 @@ impl Control {
         Ok(outcome)
     }
 
-    /// Waits until the deployment has come to its end and everything about the end is told.
-    pub(crate) async fn settled(&self, id: &DeploymentId) {
+    /// Begins to work on a deployment. Where builders end with this process, its word to stop is theirs too.
+    pub(crate) fn begin(&self, id: &DeploymentId) -> Working {
+        let parent =
+            if self.launcher.outlives_us() { CancellationToken::new() } else { self.stopping.clone() };
+        self.active.begin(id, &parent)
+    }
+
+    /// Waits until `attempt` is over and everything about its end is told: the deployment has ended, or its
+    /// next attempt has begun. Says which.
+    pub(crate) async fn settled(&self, id: &DeploymentId, attempt: Attempt) -> Settled {
+        let shared = self.catalog.is_shared();
         let mut changes = self.active.changes();
         loop {
             changes.mark_unchanged();
-            if !self.active.contains(id) {
+            // While this process works on it nothing is settled, unless another attempt begins.
+            if shared || !self.active.contains(id) {
                 match self.catalog.get(id).await {
-                    Ok(Some(deployment)) if !deployment.state.is_final() => {}
-                    Ok(_) => return,
+                    Ok(Some(deployment)) if deployment.state.is_final() => {
+                        if !self.active.contains(id) {
+                            return Settled::Ended;
+                        }
+                    }
+                    Ok(Some(deployment)) if begins_anew(&deployment, attempt) => return Settled::Again,
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Settled::Ended,
                     Err(error) => tracing::error!(%error, "the catalog cannot be asked"),
                 }
             }
-            if changes.changed().await.is_err() {
-                return;
+            if shared {
+                // Another process may work on it, whose changes are not told here.
+                tokio::time::timeout(LOOK, changes.changed()).await.ok();
+            } else if changes.changed().await.is_err() {
+                return Settled::Ended;
             }
         }
     }
+}
+
+/// Whether what comes of a deployment is no longer up to `attempt`.
+fn begins_anew(deployment: &Deployment, attempt: Attempt) -> bool {
+    deployment.attempt > attempt || (deployment.attempt == attempt && deployment.state == State::Queued)
 }

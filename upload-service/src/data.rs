@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::catalog::CatalogError;
+use crate::lend::LendError;
 
 /// Why the control plane cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum OpenError {
     /// The catalog cannot be opened.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// Builders cannot be lent what they need.
+    #[error(transparent)]
+    Lend(#[from] LendError),
 }
 
 /// Makes the data directory if needed and proves that it can be written in, without taking it.

@@ -4,7 +4,9 @@
 
 mod access;
 mod active;
+mod again;
 pub mod api;
+mod aws;
 mod build;
 pub mod catalog;
 mod conclude;
@@ -12,23 +14,24 @@ mod config;
 mod control;
 mod data;
 mod git_address;
+pub mod keyring;
 pub mod launcher;
+mod lease;
+pub mod lend;
 mod log;
 mod pages;
+mod parts;
 mod persist;
 mod problem;
+mod promote;
 mod recover;
 mod routes;
 mod scheduler;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use gitdeploy_bus::{BusConfig, EventBus};
-use gitdeploy_runtime::ready::wait_for;
-use gitdeploy_runtime::{SettingError, Vars, section};
-use gitdeploy_store::{ObjectStore, StoreConfig};
+use gitdeploy_runtime::Vars;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +40,10 @@ pub use catalog::{Catalog, CatalogError};
 pub use config::{Config, SitesUrl};
 pub use control::Control;
 pub use data::{OpenError, check_data_directory};
+pub use keyring::{Keyring, KeyringConfig};
 pub use launcher::Launcher;
+pub use lend::{LendConfig, Lender};
+pub use parts::{Lend, Parts, Selection};
 pub use problem::{ApiError, Problem};
 
 /// Where the service listens when nothing else is said.
@@ -48,26 +54,12 @@ pub const DEFAULT_LISTEN: SocketAddr =
 /// the bus can be reached.
 pub async fn open(vars: &Vars, stopping: CancellationToken) -> anyhow::Result<Control> {
     let config = Config::from_vars(vars)?;
-    let store: StoreConfig = section("GITDEPLOY_STORE_", vars)?;
-    let bus: BusConfig = section("GITDEPLOY_BUS_", vars)?;
-    if store.bucket.is_none() && store.directory.is_none() {
-        let reason = "it is not set, nor is `GITDEPLOY_STORE_BUCKET`: builders are processes of their own \
-                      and cannot share a store in memory";
-        return Err(SettingError::new("GITDEPLOY_STORE_DIRECTORY", reason).into());
-    }
+    let selection = Selection::from_vars(&config, vars)?;
     let builder = config.builder_path().context("cannot find the directory of this program")?;
     // What nobody needs to wait for is said at once.
     check_data_directory(&config.data_directory)?;
-    let bound = Duration::from_secs(config.ready_seconds);
-    let store = wait_for("the store", bound, async || {
-        let store = ObjectStore::open(&store).await?;
-        store.check().await.map(|()| store)
-    })
-    .await?;
-    let bus = wait_for("the bus", bound, async || EventBus::open(&bus).await).await?;
-    tracing::info!(store = store.describe(), bus = bus.describe(), builder = %builder.display(), "opened");
-    let launcher = Launcher::process(builder, Vec::new(), vars);
-    Ok(Control::open(config, store, bus, launcher, stopping).await?)
+    let parts = selection.open(&config, Launcher::process(builder, Vec::new(), vars)).await?;
+    Ok(Control::open(config, parts, stopping).await?)
 }
 
 /// Answers requests and runs builds until the control plane is told to stop; then gives both the time that

@@ -1,10 +1,10 @@
-//! The control plane as a program.
+//! The control plane as a program; with the argument `health`, a question to the one that serves.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gitdeploy_runtime::{Lifecycle, become_undumpable, exit, process_vars, section, telemetry};
+use gitdeploy_runtime::{Lifecycle, become_undumpable, exit, health, process_vars, section, telemetry};
 use tokio::net::TcpListener;
 use upload_service::{Config, open, serve};
 
@@ -16,6 +16,9 @@ async fn main() -> ExitCode {
 async fn start() -> anyhow::Result<ExitCode> {
     let vars = process_vars()?;
     let config = Config::from_vars(&vars)?;
+    if health::is_asked()? {
+        return health::ask(config.listen).await;
+    }
     telemetry::init(&section("GITDEPLOY_LOG_", &vars)?)?;
     become_undumpable();
     let listener = TcpListener::bind(config.listen)

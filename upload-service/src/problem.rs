@@ -4,10 +4,12 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gitdeploy_bus::BusError;
+use gitdeploy_core::{DeploymentId, ProjectId};
 use gitdeploy_store::StoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::CatalogError;
+use crate::lend::LendError;
 use crate::log::LogError;
 
 /// The media type of a problem.
@@ -50,9 +52,35 @@ pub enum ApiError {
     /// The address knows other methods only.
     #[error("`{0}` cannot be done here")]
     Method(axum::http::Method),
+    /// A deployment that is not ready cannot be served.
+    #[error("deployment `{0}` is not ready")]
+    NotReady(DeploymentId),
+    /// A deployment whose files are no longer in the store.
+    #[error("the files of deployment `{0}` are gone")]
+    Gone(DeploymentId),
+    /// The project's host does not lead where the request says.
+    #[error("`{project}` leads to {production}")]
+    Moved {
+        /// The project.
+        project: ProjectId,
+        /// Its production.
+        production: DeploymentId,
+    },
+    /// There is nothing to go back to.
+    #[error("`{0}` has no earlier deployment that is ready")]
+    NoPredecessor(ProjectId),
     /// Nobody has said who is asking.
     #[error("this needs a token or a session")]
     Unauthorized,
+    /// A builder has no token, or not that of this attempt.
+    #[error("this is not the token of this attempt")]
+    NoClaim,
+    /// Another builder had the token before.
+    #[error("another builder has claimed this attempt")]
+    ClaimTaken,
+    /// A builder asks for something that it needs no more.
+    #[error("this attempt has ended or was replaced")]
+    ClaimOver,
     /// The request is for a host that is not ours.
     #[error("this service is not `{0}`")]
     ForeignHost(String),
@@ -129,7 +157,16 @@ impl ApiError {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found", "not found"),
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, "no_route", "not found"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method", "method not allowed"),
+            Self::NotReady(_) => (StatusCode::CONFLICT, "deployment.not_ready", "not ready"),
+            Self::Gone(_) => (StatusCode::CONFLICT, "deployment.gone", "gone"),
+            Self::Moved { .. } => (StatusCode::CONFLICT, "project.moved", "moved meanwhile"),
+            Self::NoPredecessor(_) => {
+                (StatusCode::CONFLICT, "project.no_predecessor", "nothing to go back to")
+            }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "not logged in"),
+            Self::NoClaim => (StatusCode::UNAUTHORIZED, "claim.token", "not allowed to claim"),
+            Self::ClaimTaken => (StatusCode::FORBIDDEN, "claim.taken", "claimed already"),
+            Self::ClaimOver => (StatusCode::CONFLICT, "claim.over", "nothing to claim"),
             Self::ForeignHost(_) => (StatusCode::MISDIRECTED_REQUEST, "foreign_host", "wrong host"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin", "request from another site"),
             Self::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", "unknown type of body"),
@@ -149,6 +186,9 @@ impl ApiError {
                 "send `Authorization: Bearer <token>`; the token is in the file `token` of the data directory"
                     .to_owned(),
             ),
+            Self::NotReady(_) => Some("wait for it, or choose one that is ready".to_owned()),
+            Self::Moved { .. } => Some("look again, and name that one".to_owned()),
+            Self::Gone(_) => Some("deploy its commit again".to_owned()),
             Self::ForeignHost(_) => Some("name the host in `GITDEPLOY_API_HOSTS` if it is ours".to_owned()),
             Self::MediaType(_) => Some(
                 "send `application/json`, or a tar archive as `application/x-tar`, `application/x-tar+gzip` \
@@ -182,7 +222,7 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         match self {
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::NoClaim => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::Unavailable(_) | Self::Stopping => {
@@ -196,7 +236,7 @@ impl IntoResponse for ApiError {
 
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
-        Self::Internal(error.into())
+        if error.is_transient() { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
     }
 }
 
@@ -209,6 +249,15 @@ impl From<StoreError> for ApiError {
 impl From<BusError> for ApiError {
     fn from(error: BusError) -> Self {
         Self::Unavailable(error.into())
+    }
+}
+
+impl From<LendError> for ApiError {
+    fn from(error: LendError) -> Self {
+        match error {
+            LendError::Catalog(error) => error.into(),
+            other => Self::Unavailable(other.into()),
+        }
     }
 }
 

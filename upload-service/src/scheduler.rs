@@ -1,4 +1,4 @@
-//! When builds start: the oldest first, a few at the same time, one of a project.
+//! Which build starts when.
 
 use std::time::Duration;
 
@@ -6,32 +6,51 @@ use gitdeploy_core::event::Outcome;
 use gitdeploy_core::{End, Failure, FailureCode};
 use jiff::Timestamp;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalog::Deployment;
 use crate::conclude::Told;
 use crate::control::Control;
+use crate::lease;
 
 /// How long to wait when the catalog fails.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often a catalog that other processes write to is asked for what waits.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How often builds are looked for that nobody looks after.
+const ORPHANS: Duration = Duration::from_secs(10);
+
+/// How often the routes of a catalog that other processes write to are compared with it.
+const ROUTES: Duration = Duration::from_mins(10);
+
+/// How often builders are looked for that nobody needs.
+const STRAYS: Duration = Duration::from_mins(1);
+
 impl Control {
-    /// Finishes what an earlier process left, then runs builds until the word to stop, and ends after the
-    /// last of them.
+    /// Runs builds until the word to stop, those that other processes have left among them, and ends after
+    /// the last that ends with this process.
     pub async fn run_builds(&self) {
-        self.recover().await;
-        let mut routes = JoinSet::new();
-        routes.spawn({
-            let control = self.clone();
-            async move { control.repair_routes().await }
-        });
+        let mut beside = JoinSet::new();
+        beside.spawn(self.clone().look_after_routes());
+        if self.launcher.outlives_us() {
+            beside.spawn(self.clone().look_after_builders());
+        }
         let mut builds = JoinSet::new();
+        let mut orphans = every(ORPHANS);
+        let mut may_be_orphans = true;
         while !self.stopping.is_cancelled() {
             let pause = self.launch_waiting(&mut builds).await;
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = self.stopping.cancelled() => {}
                 Some(ended) = builds.join_next(), if !builds.is_empty() => note_panic(ended),
+                _ = orphans.tick(), if may_be_orphans => {
+                    // In a catalog of one process there are none but those of the one before.
+                    may_be_orphans = !self.adopt_orphans(&mut builds).await || self.catalog.is_shared();
+                }
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -40,14 +59,41 @@ impl Control {
         }
     }
 
+    /// Repairs routes now and then: a process may have ended between the catalog and a route.
+    async fn look_after_routes(self) {
+        loop {
+            self.repair_routes().await;
+            if !self.catalog.is_shared() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(ROUTES) => {}
+                () = self.stopping.cancelled() => return,
+            }
+        }
+    }
+
+    async fn look_after_builders(self) {
+        let mut strays = every(STRAYS);
+        loop {
+            tokio::select! {
+                _ = strays.tick() => self.sweep_strays().await,
+                () = self.stopping.cancelled() => return,
+            }
+        }
+    }
+
     /// Starts as many builds as may run. Says after how long to look again at the latest.
     async fn launch_waiting(&self, builds: &mut JoinSet<()>) -> Duration {
-        while builds.len() < self.config.builds_at_once.get() {
-            match self.catalog.claim_oldest(Timestamp::now()).await {
+        while builds.len() < self.config.builds_at_once.get() && !self.stopping.is_cancelled() {
+            match self.catalog.claim_oldest(Timestamp::now(), lease::from_now()).await {
                 Ok(Some(deployment)) => {
                     let control = self.clone();
-                    builds.spawn(async move { control.build_for_sure(deployment).await });
+                    builds.spawn(async move {
+                        control.for_sure(&deployment, Self::run).await;
+                    });
                 }
+                Ok(None) if self.catalog.is_shared() => return LOOK,
                 Ok(None) => return Duration::MAX,
                 Err(error) => {
                     tracing::error!(
@@ -61,25 +107,37 @@ impl Control {
         Duration::MAX
     }
 
-    /// Builds a deployment. Whatever happens, it comes to an end.
-    async fn build_for_sure(&self, deployment: Deployment) {
-        let build = AbortOnDropHandle::new(tokio::spawn({
-            let (control, deployment) = (self.clone(), deployment.clone());
-            async move { control.build(&deployment).await }
-        }));
-        if let Err(error) = build.await {
+    async fn run(self, deployment: Deployment) {
+        self.build(&deployment).await;
+    }
+
+    /// Does `work` on a deployment. Whatever happens to it, the deployment comes to an end.
+    pub(crate) async fn for_sure<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        deployment: &Deployment,
+        work: impl FnOnce(Self, Deployment) -> F,
+    ) {
+        let work = AbortOnDropHandle::new(tokio::spawn(work(self.clone(), deployment.clone())));
+        if let Err(error) = work.await {
             tracing::error!(deployment.id = %deployment.id, %error, "the watch over a build failed");
             let failure = Failure::new(
                 FailureCode::BuilderLost,
                 "the upload service failed while it watched the build",
             )
             .fix("deploy again");
-            let working = self.active.begin(&deployment.id, &self.stopping);
+            let working = self.begin(&deployment.id);
             let end = End::unsuccessful(Outcome::Lost, None, failure);
-            self.conclude(&deployment, Told::Nobody, end, None).await;
+            self.conclude(deployment, Told::Nobody, end, None).await;
             drop(working);
         }
     }
+}
+
+/// A tick now, and then again and again.
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 fn note_panic(ended: Result<(), tokio::task::JoinError>) {

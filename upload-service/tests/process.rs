@@ -135,6 +135,19 @@ fn a_second_process_on_the_same_data_directory_is_refused() {
 }
 
 #[test]
+fn it_says_of_another_whether_it_serves() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = Service::start(command(directory.path(), "127.0.0.1:0"));
+    let mut asked = command(directory.path(), &service.address.to_string());
+    asked.arg("health");
+    assert_eq!(asked.status().unwrap().code(), Some(0));
+    service.stop();
+    let (said, code) = refused(asked);
+    assert!(said.starts_with("error: no answer from 127.0.0.1:"), "{said}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
 fn the_service_makes_its_token_answers_with_it_and_never_says_it() {
     let directory: TempDir = tempfile::tempdir().unwrap();
     let mut command = command(directory.path(), "127.0.0.1:0");
@@ -167,4 +180,32 @@ fn the_service_makes_its_token_answers_with_it_and_never_says_it() {
         let told = lines.iter().find(|line| line.contains(secret));
         assert_eq!(told, None);
     }
+}
+
+#[tokio::test]
+async fn a_store_that_ignores_conditions_is_refused_or_has_a_single_writer() {
+    let s3 = gitdeploy_test::s3::S3Server::start().await.unwrap();
+    s3.ignore_conditions(true);
+    let directory = tempfile::tempdir().unwrap();
+    let on_s3 = || {
+        let mut command = command(directory.path(), "127.0.0.1:0");
+        command.env_remove("GITDEPLOY_STORE_DIRECTORY").envs(s3.vars());
+        command
+    };
+    let (said, code) = tokio::task::spawn_blocking({
+        let command = on_s3();
+        move || refused(command)
+    })
+    .await
+    .unwrap();
+    assert!(
+        said.contains("S3 bucket `sites`") && said.contains("GITDEPLOY_STORE_SINGLE_WRITER=true"),
+        "{said}"
+    );
+    assert_eq!(code, Some(1));
+    let mut single = on_s3();
+    single.env("GITDEPLOY_STORE_SINGLE_WRITER", "true");
+    let service = tokio::task::spawn_blocking(move || Service::start(single)).await.unwrap();
+    assert_eq!(service.stop().1, Some(0));
+    assert_eq!(s3.keys(), [""; 0]);
 }

@@ -14,13 +14,17 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("GITDEPLOY_API_", "upload-service/src/config.rs", "Config"),
     ("GITDEPLOY_BUILD_", "build-server/src/config.rs", "Config"),
     ("GITDEPLOY_BUS_", "crates/gitdeploy-bus/src/config.rs", "BusConfig"),
+    ("GITDEPLOY_CATALOG_", "upload-service/src/catalog/config.rs", "CatalogConfig"),
+    ("GITDEPLOY_CATALOG_", "upload-service/src/keyring/mod.rs", "KeyringConfig"),
+    ("GITDEPLOY_ECS_", "upload-service/src/launcher/ecs/config.rs", "EcsConfig"),
+    ("GITDEPLOY_LEND_", "upload-service/src/lend/config.rs", "LendConfig"),
     ("GITDEPLOY_LOG_", "crates/gitdeploy-runtime/src/telemetry.rs", "LogConfig"),
     ("GITDEPLOY_PROXY_", "request-handler/src/config.rs", "Config"),
     ("GITDEPLOY_STORE_", "crates/gitdeploy-store/src/config.rs", "StoreConfig"),
 ];
 
-/// Where the variables that a build spec is made of are constants.
-const SPEC: &str = "crates/gitdeploy-core/src/spec.rs";
+/// Where the variables that a launcher sets are constants.
+const CONSTANTS: &[&str] = &["crates/gitdeploy-core/src/claim.rs", "crates/gitdeploy-core/src/spec.rs"];
 
 type Names = BTreeSet<String>;
 
@@ -84,11 +88,13 @@ fn known() -> Names {
         assert!(!fields.is_empty(), "`{name}` is not in {path}");
         known.extend(fields.iter().map(|field| format!("{prefix}{}", field.to_uppercase())));
     }
-    let spec = production(&read(SPEC));
-    let constants = spec.lines().filter(|line| line.trim_start().starts_with("pub const "));
-    let constants: Vec<_> = constants.flat_map(strings).collect();
-    assert!(!constants.is_empty(), "no constants are in {SPEC}");
-    known.extend(constants);
+    for path in CONSTANTS {
+        let text = production(&read(path));
+        let constants = text.lines().filter(|line| line.trim_start().starts_with("pub const "));
+        let constants: Vec<_> = constants.flat_map(strings).collect();
+        assert!(!constants.is_empty(), "no constants are in {path}");
+        known.extend(constants);
+    }
     for file in files(&["rs"]) {
         let ours =
             strings(&file.text).into_iter().filter(|text| text.starts_with("GITDEPLOY") && is_name(text));

@@ -32,7 +32,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// The one member that may use an outside library, so that a change of it is felt in one place.
 const OWNERS: &[(&str, &str)] = &[
+    ("aws-lc-rs", "upload-service"),
+    ("aws-sdk-dynamodb", "upload-service"),
+    ("aws-sdk-ecs", "upload-service"),
+    ("aws-sdk-kms", "upload-service"),
     ("aws-sdk-s3", "gitdeploy-store"),
+    ("aws-sdk-sqs", "upload-service"),
+    ("aws-sdk-sts", "upload-service"),
     ("axum", "upload-service"),
     ("envy", "gitdeploy-runtime"),
     ("git2", "build-server"),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gitdeploy_core::Event;
+use gitdeploy_bus::Position;
 use reqwest::{Method, Response};
-use upload_service::api::DeploymentView;
+use upload_service::api::{DeploymentView, LogEvent};
 
 use super::{Client, ClientError, segment};
 
@@ -18,8 +18,8 @@ pub(crate) struct Events<'a> {
     client: &'a Client,
     id: String,
     follow: bool,
-    /// The last event that was returned.
-    seq: u64,
+    /// The place of the last event that was returned.
+    place: Position,
     /// Whether this connection has brought anything.
     is_fruitful: bool,
     response: Option<Response>,
@@ -30,12 +30,12 @@ pub(crate) struct Events<'a> {
 
 impl Client {
     /// The events of a deployment after `from`. With `follow`, up to its end.
-    pub(crate) fn events(&self, id: &str, from: u64, follow: bool) -> Events<'_> {
+    pub(crate) fn events(&self, id: &str, from: Position, follow: bool) -> Events<'_> {
         Events {
             client: self,
             id: segment(id),
             follow,
-            seq: from,
+            place: from,
             is_fruitful: false,
             response: None,
             buffer: Vec::new(),
@@ -48,12 +48,12 @@ impl Client {
 impl Events<'_> {
     /// The next event, or nothing at the end. Every event is returned once and in order, however often the
     /// connection is lost.
-    pub(crate) async fn next(&mut self) -> Result<Option<Event>, ClientError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<LogEvent>, ClientError> {
         while !self.ended {
             if let Some(event) = self.take_line()? {
-                self.ended = event.end().is_some();
-                if event.seq > self.seq {
-                    self.seq = event.seq;
+                self.ended = event.event.end().is_some();
+                if event.position() > self.place {
+                    self.place = event.position();
                     self.is_fruitful = true;
                     return Ok(Some(event));
                 }
@@ -72,7 +72,7 @@ impl Events<'_> {
         Ok(None)
     }
 
-    fn take_line(&mut self) -> Result<Option<Event>, ClientError> {
+    fn take_line(&mut self) -> Result<Option<LogEvent>, ClientError> {
         let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
         let line: Vec<u8> = self.buffer.drain(..=end).collect();
         serde_json::from_slice(&line).map(Some).map_err(ClientError::Event)
@@ -84,7 +84,7 @@ impl Events<'_> {
             response
         } else {
             let path = format!("v1/deployments/{}/logs", self.id);
-            let query = [("from", self.seq.to_string()), ("follow", self.follow.to_string())];
+            let query = [("from", self.place.to_string()), ("follow", self.follow.to_string())];
             let request = self.client.request(Method::GET, &path).query(&query);
             let request = request.header("accept", "application/x-ndjson");
             self.response.insert(self.client.send(request).await?)

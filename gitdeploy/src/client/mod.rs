@@ -5,11 +5,14 @@ mod events;
 
 use std::path::Path;
 
+use gitdeploy_core::DeploymentId;
 use gitdeploy_core::spec::UploadKind;
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use upload_service::api::{CreateDeployment, DeploymentList, DeploymentView, LoginLink, ProjectList};
+use upload_service::api::{
+    CreateDeployment, DeploymentList, DeploymentView, LoginLink, ProjectList, Rollback,
+};
 use url::Url;
 
 use crate::cli::Platform;
@@ -112,9 +115,34 @@ impl Client {
         self.json(self.request(Method::GET, "v1/projects")).await
     }
 
+    /// Makes a deployment the production of its project.
+    pub(crate) async fn promote(&self, id: &str) -> Result<DeploymentView, ClientError> {
+        self.post(&format!("v1/deployments/{}/promote", segment(id))).await
+    }
+
+    /// Makes the deployment before the one in production the production of the project.
+    /// With `from`, only if that is the one in production.
+    pub(crate) async fn rollback(
+        &self,
+        project: &str,
+        from: Option<DeploymentId>,
+    ) -> Result<DeploymentView, ClientError> {
+        let path = format!("v1/projects/{}/rollback", segment(project));
+        self.json(self.request(Method::POST, &path).json(&Rollback { from })).await
+    }
+
+    /// Cancels a deployment.
+    pub(crate) async fn cancel(&self, id: &str) -> Result<DeploymentView, ClientError> {
+        self.post(&format!("v1/deployments/{}/cancel", segment(id))).await
+    }
+
     /// An address that opens the dashboard once.
     pub(crate) async fn login_link(&self) -> Result<LoginLink, ClientError> {
         self.json(self.request(Method::POST, "v1/login-links").json(&json!({}))).await
+    }
+
+    async fn post(&self, path: &str) -> Result<DeploymentView, ClientError> {
+        self.json(self.request(Method::POST, path)).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

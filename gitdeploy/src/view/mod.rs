@@ -5,8 +5,7 @@ mod shown;
 
 use std::io::Write as _;
 
-use gitdeploy_core::Event;
-use upload_service::api::DeploymentView;
+use upload_service::api::{DeploymentView, LogEvent};
 
 use crate::ended::Ended;
 use people::People;
@@ -42,9 +41,9 @@ impl View {
     }
 
     /// Shows what happens.
-    pub(crate) fn event(&mut self, event: &Event) {
+    pub(crate) fn event(&mut self, event: &LogEvent) {
         match self {
-            Self::People(people) => people.event(event),
+            Self::People(people) => people.event(&event.event),
             Self::Json => json(event),
         }
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{App, DeploymentView, upload};
 use crate::catalog::{Deployment, NewDeployment, SourceKind, Target};
+use crate::config::Config;
 use crate::git_address;
 use crate::problem::ApiError;
 
@@ -89,7 +90,7 @@ async fn from_repository(app: &App, request: Request) -> Result<Deployment, ApiE
     let settings = build_settings(body.root, install, command, output)?;
     let (id, created) = app.control.next_id();
     let new = NewDeployment {
-        project: project(body.project, Some(&body.git))?,
+        project: project(&app.control.config, body.project, Some(&body.git))?,
         target: body.target,
         source: SourceKind::Git,
         origin: Origin {
@@ -105,16 +106,25 @@ async fn from_repository(app: &App, request: Request) -> Result<Deployment, ApiE
 }
 
 /// The project that a request names, or that its repository is called like.
-pub(super) fn project(name: Option<String>, repository: Option<&str>) -> Result<ProjectId, ApiError> {
+pub(super) fn project(
+    config: &Config,
+    name: Option<String>,
+    repository: Option<&str>,
+) -> Result<ProjectId, ApiError> {
     let hint = "give a name such as `my-site`";
-    match name.filter(|name| !name.is_empty()) {
+    let project = match name.filter(|name| !name.is_empty()) {
         Some(name) => name
             .parse()
             .map_err(|error: IdError| ApiError::invalid("project.name", error.to_string()).hint(hint)),
         None => repository.and_then(git_address::project).ok_or_else(|| {
             ApiError::invalid("project.name", "nothing says what the project is called").hint(hint)
         }),
+    }?;
+    if config.reserves(&project) {
+        let detail = format!("`{project}` is the name of this service's own host");
+        return Err(ApiError::invalid("project.name", detail).hint("choose another name"));
     }
+    Ok(project)
 }
 
 /// A branch, tag or commit. Whether it exists is seen by the builder.

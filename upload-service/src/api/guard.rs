@@ -80,6 +80,14 @@ pub(super) fn host(request: &Request) -> Option<String> {
     }
 }
 
+/// Whether the client speaks TLS, to a load balancer before us if not to us. Who lies about it only gets a
+/// link or a cookie that is of no use to them.
+pub(super) fn is_over_tls(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-forwarded-proto")
+        .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
 /// What the browser says, if the request may be done at all.
 fn browser(hosts: &Hosts, method: &Method, headers: &HeaderMap) -> Option<Browser> {
     let mut verdict = Browser::Silent;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{App, guard, session};
+use crate::access;
 use crate::pages::login_page;
 use crate::problem::ApiError;
 
@@ -31,36 +32,39 @@ pub(super) struct LoginForm {
 /// `POST /v1/login-links`.
 pub(super) async fn link(State(app): State<App>, request: Request) -> Result<Json<LoginLink>, ApiError> {
     let host = guard::host(&request).ok_or_else(|| ApiError::ForeignHost(String::new()))?;
-    let code = app.control.new_login_code();
-    Ok(Json(LoginLink { url: format!("http://{host}/login?code={code}") }))
+    let code = app.control.new_login_code().await?;
+    let scheme = if guard::is_over_tls(request.headers()) { "https" } else { "http" };
+    Ok(Json(LoginLink { url: format!("{scheme}://{host}/login?code={code}") }))
 }
 
 /// `GET /login`.
 pub(super) async fn page(
     State(app): State<App>,
     method: Method,
+    headers: HeaderMap,
     Query(query): Query<LoginQuery>,
 ) -> Result<Response, ApiError> {
     // Programs that preview links ask with HEAD, which must not use the code up (RFC 9110 §9.2.1).
     let Some(code) = query.code.filter(|_| method == Method::GET) else {
         return Ok(login_page(StatusCode::OK, None));
     };
-    if !app.control.access.use_code(&code, Timestamp::now()) {
+    if !access::use_code(&app.control.catalog, &code, Timestamp::now()).await? {
         let reason = "this link was used already or is older than ten minutes";
         return Ok(login_page(StatusCode::FORBIDDEN, Some(reason)));
     }
-    Ok(enter(session::start(&app).await?))
+    Ok(enter(session::start(&app, &headers).await?))
 }
 
 /// `POST /login`.
 pub(super) async fn with_token(
     State(app): State<App>,
+    headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> Result<Response, ApiError> {
     if !app.control.access.is_token(form.token.trim()) {
         return Ok(login_page(StatusCode::FORBIDDEN, Some("this is not the token")));
     }
-    Ok(enter(session::start(&app).await?))
+    Ok(enter(session::start(&app, &headers).await?))
 }
 
 /// `POST /logout`.

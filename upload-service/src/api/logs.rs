@@ -11,12 +11,13 @@ use axum::response::sse::{Event as Sent, KeepAlive};
 use axum::response::{IntoResponse as _, Response, Sse};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, future};
-use gitdeploy_core::{Body as What, Event};
+use gitdeploy_bus::{Position, PositionError};
+use gitdeploy_core::Body as What;
 use serde::Deserialize;
 
 use super::negotiate::{Form, form};
 use super::{App, find};
-use crate::log::{Events, Follow, line};
+use crate::log::{Events, Follow, LogEvent, line};
 use crate::problem::ApiError;
 
 /// How often a quiet stream shows that it lives: less than proxies wait.
@@ -28,7 +29,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LogQuery {
-    from: u64,
+    from: Option<String>,
     follow: Option<bool>,
 }
 
@@ -39,7 +40,7 @@ pub(super) async fn logs(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|error| ApiError::invalid("query", error.body_text()))?;
-    let from = last_event_id(&headers)?.unwrap_or(query.from);
+    let from = place(&headers, query.from.as_deref())?;
     let form = form(&headers);
     let follow =
         if form == Form::EventStream || query.follow == Some(true) { Follow::UntilEnd } else { Follow::No };
@@ -48,23 +49,23 @@ pub(super) async fn logs(
     let events = app.control.events(&deployment, from, follow).await?;
     let events = events.take_until(app.control.stopping.clone().cancelled_owned()).boxed();
     Ok(match form {
-        Form::Text => streamed("text/plain; charset=utf-8", events, line),
+        Form::Text => streamed("text/plain; charset=utf-8", events, |event| line(&event.event)),
         Form::Ndjson => streamed("application/x-ndjson", events, |event| format!("{}\n", event.to_json())),
         Form::EventStream => event_stream(events, settled).await,
     })
 }
 
-/// What the browser saw last, when it connects again (WHATWG HTML §9.2.4).
-fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let Some(value) = headers.get("last-event-id") else {
-        return Ok(None);
+/// What the reader has seen last: as the browser says when it connects again (WHATWG HTML §9.2.4), or as the
+/// query says.
+fn place(headers: &HeaderMap, from: Option<&str>) -> Result<Position, ApiError> {
+    let (name, text) = match headers.get("last-event-id") {
+        Some(value) => ("last_event_id", value.to_str().unwrap_or_default().trim()),
+        None => ("query", from.unwrap_or("0")),
     };
-    let seq = value.to_str().ok().and_then(|value| value.trim().parse().ok());
-    seq.map(Some)
-        .ok_or_else(|| ApiError::invalid("last_event_id", "`Last-Event-ID` is no number of an event"))
+    text.parse().map_err(|error: PositionError| ApiError::invalid(name, error.to_string()))
 }
 
-fn streamed(media_type: &'static str, events: Events, text: fn(&Event) -> String) -> Response {
+fn streamed(media_type: &'static str, events: Events, text: fn(&LogEvent) -> String) -> Response {
     let pieces = events
         .map_ok(move |event| Bytes::from(text(&event)))
         .try_filter(|piece| future::ready(!piece.is_empty()))
@@ -86,7 +87,8 @@ async fn event_stream(events: Events, settled: bool) -> Response {
         .take_while(|event| future::ready(event.is_ok()))
         .filter_map(|event| future::ready(event.ok()))
         .map(|event| {
-            Sent::default().id(event.seq.to_string()).event(kind(&event.body)).data(event.to_json())
+            let id = event.position().to_string();
+            Sent::default().id(id).event(kind(&event.event.body)).data(event.to_json())
         });
     let stream = greeting.chain(sent).map(Ok::<_, Infallible>);
     let mut response = Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();

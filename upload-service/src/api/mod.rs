@@ -1,6 +1,7 @@
 //! The HTTP interface: routes, and what stands before them.
 
 mod archive;
+mod builds;
 mod cancel;
 mod create;
 mod deployments;
@@ -10,6 +11,7 @@ mod login;
 mod logs;
 mod negotiate;
 mod projects;
+mod promote;
 mod session;
 mod upload;
 mod view;
@@ -26,9 +28,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use crate::log::LogEvent;
 pub use create::{CreateDeployment, CreateSettings};
 pub use login::LoginLink;
 pub use projects::ProjectView;
+pub use promote::Rollback;
 pub use upload::UploadQuery;
 pub use view::{DeploymentList, DeploymentView, ProjectList, SourceView};
 
@@ -56,8 +60,10 @@ pub fn router(control: Control, address: SocketAddr) -> Router {
         .route("/deployments", post(create::create).get(deployments::list))
         .route("/deployments/{id}", get(deployments::get))
         .route("/deployments/{id}/cancel", post(cancel::cancel))
+        .route("/deployments/{id}/promote", post(promote::promote))
         .route("/deployments/{id}/logs", get(logs::logs))
         .route("/projects", get(projects::list))
+        .route("/projects/{project}/rollback", post(promote::rollback))
         .route("/login-links", post(login::link))
         .fallback(no_route)
         .method_not_allowed_fallback(method)
@@ -71,8 +77,10 @@ pub fn router(control: Control, address: SocketAddr) -> Router {
         .method_not_allowed_fallback(method)
         .layer(from_fn_with_state(app.clone(), guard::foreign))
         .layer(map_response(never_stored));
+    let builds = builds::router().fallback(no_route).method_not_allowed_fallback(method);
     Router::new()
         .merge(guarded)
+        .nest(crate::lend::PATH, builds.layer(map_response(never_stored)))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/version", get(health::version))

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use gitdeploy_core::hash::Sha256;
 use jiff::Timestamp;
 
-use super::{App, Browser};
+use super::{App, Browser, guard};
 use crate::access;
 use crate::catalog::CatalogError;
 use crate::problem::ApiError;
@@ -47,12 +47,12 @@ pub(crate) async fn for_pages(State(app): State<App>, request: Request, next: Ne
 }
 
 /// Starts a session and returns the value of `Set-Cookie` for it.
-pub(super) async fn start(app: &App) -> Result<String, CatalogError> {
+pub(super) async fn start(app: &App, headers: &HeaderMap) -> Result<String, CatalogError> {
     let secret = access::secret();
     let now = Timestamp::now();
     let hash = Sha256::of(secret.as_bytes());
     app.control.catalog.add_session(hash, now, now + access::SESSION_LIFE).await?;
-    Ok(cookie(app, &secret, access::SESSION_LIFE.as_secs()))
+    Ok(cookie(app, headers, &secret, access::SESSION_LIFE.as_secs()))
 }
 
 /// Ends the session of a request and returns the value of `Set-Cookie` that removes its cookie.
@@ -60,12 +60,13 @@ pub(super) async fn end(app: &App, headers: &HeaderMap) -> Result<String, Catalo
     if let Some(hash) = session(app, headers) {
         app.control.catalog.end_session(hash).await?;
     }
-    Ok(cookie(app, "", 0))
+    Ok(cookie(app, headers, "", 0))
 }
 
-fn cookie(app: &App, value: &str, seconds: i64) -> String {
+fn cookie(app: &App, headers: &HeaderMap, value: &str, seconds: i64) -> String {
     let name = name(app);
-    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict")
+    let secure = if guard::is_over_tls(headers) { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
 fn has_token(app: &App, headers: &HeaderMap) -> bool {

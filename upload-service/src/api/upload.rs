@@ -22,6 +22,7 @@ use super::App;
 use super::archive::check_archive;
 use super::create::{build_settings, information, present, project, reference};
 use crate::catalog::{Deployment, NewDeployment, Target};
+use crate::config::Config;
 use crate::control::Control;
 use crate::git_address;
 use crate::problem::ApiError;
@@ -92,7 +93,7 @@ pub(super) async fn from_archive(
     let query = Query::<UploadQuery>::try_from_uri(request.uri())
         .map_err(|error| ApiError::invalid("query", error.body_text()))?;
     let (id, created) = app.control.next_id();
-    let new = describe(query.0, id, created)?;
+    let new = describe(&app.control.config, query.0, id, created)?;
 
     let limit = app.control.config.upload_limit_bytes;
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
@@ -111,6 +112,7 @@ pub(super) async fn from_archive(
 }
 
 fn describe(
+    config: &Config,
     query: UploadQuery,
     id: gitdeploy_core::DeploymentId,
     created: jiff::Timestamp,
@@ -118,7 +120,7 @@ fn describe(
     let repository = repository(query.repository)?;
     Ok(NewDeployment {
         id,
-        project: project(query.project, repository.as_deref())?,
+        project: project(config, query.project, repository.as_deref())?,
         target: query.target,
         source: query.kind.into(),
         origin: Origin {

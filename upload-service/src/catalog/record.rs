@@ -1,16 +1,12 @@
 //! A deployment as the catalog keeps it.
 
+use gitdeploy_core::hash::Sha256;
 use gitdeploy_core::manifest::Origin;
 use gitdeploy_core::spec::{BuildSettings, Source, UploadKind};
-use gitdeploy_core::{
-    Attempt, BuildSpec, DeploymentId, Failure, FailureCode, OutputId, Phase, ProjectId, State,
-};
+use gitdeploy_core::{Attempt, BuildSpec, DeploymentId, Failure, OutputId, Phase, ProjectId, State};
 use jiff::Timestamp;
-use rusqlite::Row;
-use serde::de::DeserializeOwned;
+use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
-
-use super::CatalogError;
 
 /// What a deployment is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +50,8 @@ pub struct NewDeployment {
     pub created: Timestamp,
 }
 
-/// A deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A deployment. Times are whole milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Its id.
     pub id: DeploymentId,
@@ -78,10 +74,13 @@ pub struct Deployment {
     /// What the project says about its build.
     pub settings: BuildSettings,
     /// When it was asked for.
+    #[serde(with = "millisecond::required")]
     pub created: Timestamp,
     /// When its build was last started.
+    #[serde(default, with = "millisecond::optional")]
     pub started: Option<Timestamp>,
     /// When it came to its end.
+    #[serde(default, with = "millisecond::optional")]
     pub finished: Option<Timestamp>,
     /// How many files it has.
     pub files: Option<u64>,
@@ -89,11 +88,48 @@ pub struct Deployment {
     pub bytes: Option<u64>,
     /// Why it is not ready.
     pub failure: Option<Failure>,
+    /// Until when the process that watches the build promises to look after it.
+    #[serde(default, with = "millisecond::optional")]
+    pub lease: Option<Timestamp>,
+    /// Which process has promised it.
+    pub holder: Option<String>,
+    /// What the builder is called where it runs.
+    pub task: Option<String>,
+    /// The hash of the session that the builder of this attempt has opened with its claim.
+    pub session: Option<Sha256>,
     /// Whether the project's own host leads to it.
+    #[serde(skip)]
     pub production: bool,
 }
 
 impl Deployment {
+    /// A deployment as it begins: it waits.
+    pub(super) fn new(new: NewDeployment) -> Self {
+        Self {
+            id: new.id,
+            project: new.project,
+            state: State::Queued,
+            phase: None,
+            target: new.target,
+            attempt: Attempt(0),
+            cancel_requested: false,
+            source: new.source,
+            origin: new.origin,
+            settings: new.settings,
+            created: whole(new.created),
+            started: None,
+            finished: None,
+            files: None,
+            bytes: None,
+            failure: None,
+            lease: None,
+            holder: None,
+            task: None,
+            session: None,
+            production: false,
+        }
+    }
+
     /// What the builder is told.
     pub fn spec(&self) -> BuildSpec {
         let upload = |kind| Source::Upload { kind, origin: self.origin.clone() };
@@ -128,74 +164,7 @@ impl From<UploadKind> for SourceKind {
     }
 }
 
-/// The columns that [`read`] needs, of the deployments `d` and the projects `p`.
-pub(super) const SELECT: &str = "select d.*, p.production is d.id as is_production \
-     from deployments d join projects p on p.id = d.project";
-
-/// The deployment in a row of [`SELECT`].
-pub(super) fn read(row: &Row<'_>) -> Result<Deployment, CatalogError> {
-    let failure = match row.get::<_, Option<String>>("failure_code")? {
-        None => None,
-        Some(code) => Some(Failure {
-            code: from_name::<FailureCode>(code)?,
-            cause: row.get("failure_cause")?,
-            fix: row.get("failure_fix")?,
-        }),
-    };
-    Ok(Deployment {
-        id: from_name(row.get("id")?)?,
-        project: from_name(row.get("project")?)?,
-        state: from_name(row.get("state")?)?,
-        phase: row.get::<_, Option<String>>("phase")?.map(from_name).transpose()?,
-        target: from_name(row.get("target")?)?,
-        attempt: Attempt(number(row.get("attempt")?)?),
-        cancel_requested: row.get("cancel_requested")?,
-        source: from_name(row.get("source")?)?,
-        origin: Origin {
-            repository: row.get("repository")?,
-            reference: row.get("reference")?,
-            commit: row.get("commit_id")?,
-            message: row.get("message")?,
-        },
-        settings: BuildSettings {
-            root: row.get("root")?,
-            install: row.get("install")?,
-            command: row.get("command")?,
-            output: row.get("output")?,
-        },
-        created: time(row.get("created")?)?,
-        started: row.get::<_, Option<i64>>("started")?.map(time).transpose()?,
-        finished: row.get::<_, Option<i64>>("finished")?.map(time).transpose()?,
-        files: row.get::<_, Option<i64>>("files")?.map(number).transpose()?,
-        bytes: row.get::<_, Option<i64>>("bytes")?.map(number).transpose()?,
-        failure,
-        production: row.get("is_production")?,
-    })
-}
-
-/// The text under which a value of a closed set, or an id, is stored.
-pub(super) fn name(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(text)) => text,
-        other => unreachable!("only values whose JSON is a text have names, not {other:?}"),
-    }
-}
-
-/// The value whose [`name`] this is.
-pub(super) fn from_name<T: DeserializeOwned>(text: String) -> Result<T, CatalogError> {
-    serde_json::from_value(serde_json::Value::String(text))
-        .map_err(|error| CatalogError::Record(error.to_string()))
-}
-
-/// SQLite has signed numbers only; a count that does not fit is as good as the largest that does.
-pub(super) fn stored(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn number(stored: i64) -> Result<u64, CatalogError> {
-    u64::try_from(stored).map_err(|_| CatalogError::Record(format!("{stored} counts nothing")))
-}
-
-fn time(milliseconds: i64) -> Result<Timestamp, CatalogError> {
-    Timestamp::from_millisecond(milliseconds).map_err(|error| CatalogError::Record(error.to_string()))
+/// The time without what is less than a millisecond, which no record keeps.
+pub(super) fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }

@@ -1,4 +1,4 @@
-//! Builders as processes of this machine.
+//! Builders as processes of this machine, of their own or as docker's.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use gitdeploy_bus::EventBus;
-use gitdeploy_core::BuildSpec;
 use gitdeploy_core::spec::variable;
+use gitdeploy_core::{BuildSpec, Failure, FailureCode};
 use gitdeploy_runtime::Vars;
 use nix::sys::signal::Signal;
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
@@ -16,6 +16,7 @@ use tokio::process::{ChildStderr, ChildStdin};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::container::{Container, OF_DOCKER, Running};
 use super::stdout::publish_events;
 use super::{Build, Ended, LaunchError};
 
@@ -52,31 +53,54 @@ const PASSED_PREFIXES: &[&str] =
     &["AWS_", "GITDEPLOY_BUILD_", "GITDEPLOY_STORE_", "GITDEPLOY_BUS_", "GITDEPLOY_LOG_"];
 
 /// What a project says about its build, which no variable of the service may say for all of them.
-const OF_PROJECTS: &[&str] = &[variable::INSTALL, variable::COMMAND, variable::OUTPUT];
+pub(crate) const OF_PROJECTS: &[&str] = &[variable::INSTALL, variable::COMMAND, variable::OUTPUT];
+
+/// Says that whoever reads the builder's standard output is its launcher.
+const LAUNCHER: &str = "GITDEPLOY_BUILD_LAUNCHER";
 
 /// Names, separated by commas, of variables that the operator passes on to builds.
-const PASS: &str = "GITDEPLOY_BUILD_PASS";
+pub(crate) const PASS: &str = "GITDEPLOY_BUILD_PASS";
 
 #[derive(Debug, Clone)]
 pub(super) struct Process {
     program: PathBuf,
     arguments: Vec<String>,
     vars: Vars,
+    container: Option<Container>,
 }
 
 impl Process {
     pub(super) fn new(program: PathBuf, arguments: Vec<String>, vars: &Vars) -> Self {
-        Self { program, arguments, vars: passed(vars) }
+        Self { program, arguments, vars: passed(vars), container: None }
+    }
+
+    pub(super) fn container(image: String, options: Vec<String>, vars: &Vars) -> Self {
+        let of_docker = vars.iter().filter(|(name, _)| name.starts_with(OF_DOCKER)).cloned();
+        let vars = passed(vars).into_iter().chain(of_docker).collect();
+        let container = Some(Container::new(image, options));
+        Self { program: Container::program(), arguments: Vec::new(), vars, container }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        match &self.container {
+            None => format!("processes of `{}`", self.program.display()),
+            Some(container) => format!("containers of `{}`", container.image()),
+        }
     }
 
     pub(super) fn launch(&self, spec: &BuildSpec, bus: &EventBus) -> Result<Build, LaunchError> {
+        let mut vars = self.vars.clone();
+        vars.extend(spec.to_vars());
+        vars.push((LAUNCHER.to_owned(), "pipe".to_owned()));
+        let arguments = match &self.container {
+            None => self.arguments.clone(),
+            Some(container) => container.arguments(spec, vars.iter().map(|(name, _)| name.as_str())),
+        };
         let mut command = CommandWrap::with_new(&self.program, |command| {
             command
-                .args(&self.arguments)
+                .args(arguments)
                 .env_clear()
-                .envs(self.vars.iter().map(|(name, value)| (name, value)))
-                .envs(spec.to_vars())
-                .env("GITDEPLOY_BUILD_LAUNCHER", "pipe")
+                .envs(vars)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
@@ -85,7 +109,7 @@ impl Process {
             .wrap(ProcessGroup::leader())
             .wrap(KillOnDrop)
             .spawn()
-            .map_err(|source| LaunchError { program: self.program.clone(), source })?;
+            .map_err(|error| self.cannot_start(&error))?;
 
         let stdin = child.stdin().take();
         let stdout = child.stdout().take().expect("it is a pipe");
@@ -96,7 +120,19 @@ impl Process {
             stderr: tokio::spawn(keep_last_words(stderr)),
         };
         let (stop, stopped) = watch::channel(None);
-        Ok(Build { stop, ended: tokio::spawn(attend(child, stdin, outputs, stopped)) })
+        let container = self.container.as_ref().map(|_| Container::running(spec, &self.vars));
+        let ended = tokio::spawn(attend(child, container, stdin, outputs, stopped));
+        Ok(Build { task: None, stop, ended })
+    }
+
+    fn cannot_start(&self, error: &std::io::Error) -> LaunchError {
+        let cause = format!("the builder `{}` cannot be started: {error}", self.program.display());
+        let fix = match &self.container {
+            None => "check `GITDEPLOY_API_BUILDER`",
+            Some(_) => "install docker's command line where the upload service runs",
+        };
+        let failure = Failure::new(FailureCode::BuilderFailed, cause).fix(fix);
+        LaunchError { failure, again: false }
     }
 }
 
@@ -107,6 +143,7 @@ struct Outputs {
 
 async fn attend(
     mut child: Box<dyn ChildWrapper>,
+    container: Option<Running>,
     stdin: Option<ChildStdin>,
     mut outputs: Outputs,
     mut stopped: watch::Receiver<Option<Duration>>,
@@ -122,7 +159,7 @@ async fn attend(
         drop(stdin);
         // Whoever dropped the build waits for nothing.
         let grace = stopped.borrow().unwrap_or_default();
-        stop(&mut child, grace).await
+        stop(&mut child, container, grace).await
     };
     if tokio::time::timeout(DRAIN, &mut outputs.stdout).await.is_err() {
         outputs.stdout.abort();
@@ -132,10 +169,15 @@ async fn attend(
         _ => None,
     };
     outputs.stderr.abort();
-    Ended { reason: status.map_or_else(|error| error.to_string(), describe), last_words }
+    let reason = status.map_or_else(|error| error.to_string(), describe);
+    Ended { last_words, ..Ended::because(reason) }
 }
 
-async fn stop(child: &mut Box<dyn ChildWrapper>, grace: Duration) -> std::io::Result<ExitStatus> {
+async fn stop(
+    child: &mut Box<dyn ChildWrapper>,
+    container: Option<Running>,
+    grace: Duration,
+) -> std::io::Result<ExitStatus> {
     if let Err(error) = child.signal(Signal::SIGTERM as i32) {
         tracing::debug!(%error, "the builder cannot be told to stop");
     }
@@ -143,6 +185,9 @@ async fn stop(child: &mut Box<dyn ChildWrapper>, grace: Duration) -> std::io::Re
         return status;
     }
     tracing::warn!(grace_seconds = grace.as_secs(), "the builder did not stop in time and is killed");
+    if let Some(container) = container {
+        container.kill().await;
+    }
     child.start_kill()?;
     child.wait().await
 }

@@ -3,15 +3,17 @@
 use std::io::Write as _;
 
 use async_compression::tokio::bufread::ZstdDecoder;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use gitdeploy_bus::BusError;
-use gitdeploy_core::{End, Event, OutputId, keys};
+use gitdeploy_bus::{BusError, Position};
+use gitdeploy_core::{Attempt, End, Event, OutputId, keys};
 use gitdeploy_store::{Content, Get, ObjectBody, ObjectStore, Precondition, Put, StoreError};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio_stream::wrappers::LinesStream;
 use tokio_util::io::StreamReader;
 
-use super::Events;
+use super::{Events, LogEvent};
+use crate::catalog::Deployment;
 
 /// How hard the archive is compressed.
 const LEVEL: i32 = 3;
@@ -34,8 +36,29 @@ impl From<std::io::Error> for LogError {
     }
 }
 
+/// The events of a deployment after `place`, if there is an archive: those of its last attempt.
+pub(crate) async fn events(
+    store: &ObjectStore,
+    deployment: &Deployment,
+    place: Position,
+) -> Result<Option<Events>, LogError> {
+    let attempt = deployment.attempt.max(Attempt::FIRST);
+    // Whoever waited for an attempt that never came has seen all but the end.
+    let all_seen = place.attempt > attempt;
+    let place = place.max(Position::start_of(attempt));
+    let Some(events) = read(store, &deployment.output(), place.seq).await? else {
+        return Ok(None);
+    };
+    let events = events.try_filter(move |event| std::future::ready(!all_seen || event.end().is_some()));
+    Ok(Some(events.map_ok(move |event| LogEvent { attempt, event }).boxed()))
+}
+
 /// The events after `seq`, if there is an archive.
-pub(crate) async fn read(store: &ObjectStore, id: &OutputId, seq: u64) -> Result<Option<Events>, LogError> {
+async fn read(
+    store: &ObjectStore,
+    id: &OutputId,
+    seq: u64,
+) -> Result<Option<BoxStream<'static, Result<Event, LogError>>>, LogError> {
     let object = match store.get(&keys::log(id), Get::default()).await {
         Ok(object) => object,
         Err(StoreError::NotFound(_)) => return Ok(None),
@@ -71,12 +94,18 @@ pub(crate) async fn end(store: &ObjectStore, id: &OutputId) -> Result<Option<End
     }
 }
 
-/// Writes the archive of a log that nobody else will write. One that is there stays.
-pub(crate) async fn write(store: &ObjectStore, id: &OutputId, events: Vec<Event>) -> Result<(), StoreError> {
+/// Writes the archive of a log that nobody else will write. One that is there stays, unless its end is `untrue`.
+pub(crate) async fn write(
+    store: &ObjectStore,
+    id: &OutputId,
+    events: Vec<Event>,
+    untrue: bool,
+) -> Result<(), StoreError> {
     // A log may be long, and others wait for this thread.
     let packed = tokio::task::spawn_blocking(move || packed(&events));
     let bytes = packed.await.expect("the work does not panic").expect("memory can be written");
-    let put = Put { precondition: Precondition::Absent, content_type: Some("application/zstd".to_owned()) };
+    let precondition = if untrue { Precondition::None } else { Precondition::Absent };
+    let put = Put { precondition, content_type: Some("application/zstd".to_owned()) };
     match store.put(&keys::log(id), Content::Bytes(bytes.into()), put).await {
         Ok(_) | Err(StoreError::Changed(_)) => Ok(()),
         Err(error) => Err(error),
@@ -126,7 +155,7 @@ mod tests {
         let (store, id) = (ObjectStore::memory(), "blog".parse().unwrap());
         assert!(read(&store, &id, 0).await.unwrap().is_none());
         assert_eq!(end(&store, &id).await.unwrap(), None);
-        write(&store, &id, events()).await.unwrap();
+        write(&store, &id, events(), false).await.unwrap();
         for seq in 0..4 {
             let rest: Vec<_> = read(&store, &id, seq).await.unwrap().unwrap().try_collect().await.unwrap();
             assert_eq!(rest, events()[usize::try_from(seq).unwrap().min(3)..]);
@@ -137,9 +166,11 @@ mod tests {
     #[tokio::test]
     async fn the_first_archive_stays() {
         let (store, id) = (ObjectStore::memory(), "blog".parse().unwrap());
-        write(&store, &id, events()).await.unwrap();
-        write(&store, &id, events()[..1].to_vec()).await.unwrap();
+        write(&store, &id, events(), false).await.unwrap();
+        write(&store, &id, events()[..1].to_vec(), false).await.unwrap();
         assert_eq!(end(&store, &id).await.unwrap(), Some(End::ready(1, 2)));
+        write(&store, &id, events()[..1].to_vec(), true).await.unwrap();
+        assert_eq!(end(&store, &id).await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -29,16 +29,16 @@ impl Control {
             Err(_) => Vec::new(),
         };
         let has_ended = events.last().is_some_and(|event| event.end().is_some());
-        let seq = events.last().map_or(1, |event| event.seq + 1);
+        let seq = events.last().map_or(1, |event| event.seq + u64::from(!has_ended));
         let last = Event { seq, at: Timestamp::now(), body: Body::End(end) };
-        if !has_ended {
-            events.push(last.clone());
-        }
+        // What the builder has said of its end is not what has become of it.
+        let untrue = has_ended && events.pop().is_some_and(|told| told.body != last.body);
+        events.push(last.clone());
         if let Some(gap) = lost_before(&events) {
             events.insert(0, gap);
         }
         let output = deployment.output();
-        let archive = tokio::time::timeout(BOUND, archive::write(&self.store, &output, events));
+        let archive = tokio::time::timeout(BOUND, archive::write(&self.store, &output, events, untrue));
         if !matches!(archive.await, Ok(Ok(()))) {
             tracing::error!(deployment.id = %deployment.id, "the log is not archived");
         }

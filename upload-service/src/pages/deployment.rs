@@ -8,9 +8,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::StreamExt as _;
+use gitdeploy_bus::Position;
 use gitdeploy_core::event::PhaseState;
 use gitdeploy_core::size::{files, size};
-use gitdeploy_core::{Body, Event, FailureCode, Phase};
+use gitdeploy_core::{Body, FailureCode, Phase};
 use jiff::{SignedDuration, Timestamp};
 
 use super::list::{commit, words};
@@ -18,7 +19,7 @@ use super::sentence::Sentence;
 use super::times::{ago, took};
 use crate::api::{App, find};
 use crate::catalog::Deployment;
-use crate::log::{Follow, line, plain};
+use crate::log::{Follow, LogEvent, line, plain};
 use crate::problem::ApiError;
 
 /// How many lines of the log the page holds; the whole log is a link away.
@@ -65,7 +66,7 @@ struct Log {
     /// How many lines are above those that are shown.
     above: usize,
     /// The last event that is shown.
-    seq: u64,
+    place: Position,
     /// Why there is no more.
     missing: Option<String>,
 }
@@ -113,12 +114,12 @@ pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Resu
 async fn read_log(app: &App, deployment: &Deployment) -> Log {
     let mut log = Log::default();
     let read = async {
-        let mut events = app.control.events(deployment, 0, Follow::No).await?;
+        let mut events = app.control.events(deployment, Position::START, Follow::No).await?;
         while let Some(event) = events.next().await {
             let event = event?;
             // The catalog is behind the log. The page goes on before the end, else it would wait for one that
             // it has shown already.
-            if event.end().is_some() && !deployment.state.is_final() {
+            if event.event.end().is_some() && !deployment.state.is_final() {
                 break;
             }
             log.add(&event);
@@ -137,8 +138,9 @@ async fn read_log(app: &App, deployment: &Deployment) -> Log {
 }
 
 impl Log {
-    fn add(&mut self, event: &Event) {
-        self.seq = event.seq;
+    fn add(&mut self, event: &LogEvent) {
+        self.place = event.position();
+        let event = &event.event;
         if let Body::Phase(change) = &event.body {
             let state = match change.state {
                 PhaseState::Started => "started",

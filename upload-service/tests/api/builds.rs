@@ -202,10 +202,13 @@ async fn a_builder_that_cannot_be_started_fails_the_deployment() {
     let config = Config { data_directory: directory.path().join("data"), ..Config::default() };
     let launcher = Launcher::process("/nowhere/build-server", Vec::new(), &Vec::new());
     let stopping = tokio_util::sync::CancellationToken::new();
-    let control =
-        Control::open(config, ObjectStore::memory(), EventBus::memory(), launcher, stopping.clone())
-            .await
-            .unwrap();
+    let control = Control::open(
+        config,
+        upload_service::Parts::new(ObjectStore::memory(), EventBus::memory(), launcher),
+        stopping.clone(),
+    )
+    .await
+    .unwrap();
     let id = deploy(&control).await;
     let builds = tokio::spawn({
         let control = control.clone();

@@ -2,7 +2,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Answer, Platform, TOKEN, anonymous};
+use crate::support::{Answer, Platform, TOKEN, anonymous, request};
 
 async fn open(platform: &Platform, path: &str) -> Answer {
     platform.send(anonymous(Method::GET, path).body(Body::empty()).unwrap()).await
@@ -60,7 +60,7 @@ async fn the_token_opens_a_session_and_logging_out_ends_it() {
 #[tokio::test]
 async fn a_cookie_alone_changes_nothing() {
     let platform = Platform::idle("").await;
-    let code = platform.control.new_login_code();
+    let code = platform.control.new_login_code().await.unwrap();
     let cookie = cookie(&open(&platform, &format!("/login?code={code}")).await);
     let id = platform.deploy("blog").await;
     let path = format!("/v1/deployments/{id}/cancel");
@@ -73,11 +73,23 @@ async fn a_cookie_alone_changes_nothing() {
 #[tokio::test]
 async fn a_session_outlives_the_process() {
     let platform = Platform::idle("").await;
-    let code = platform.control.new_login_code();
+    let code = platform.control.new_login_code().await.unwrap();
     let cookie = cookie(&open(&platform, &format!("/login?code={code}")).await);
     let directory = platform.stop().await;
     let platform = Platform::open(directory, "", |_| ()).await;
     assert_eq!(with_cookie(&platform, Method::GET, "/", &cookie).await.status, StatusCode::OK);
     let forged = format!("{cookie}x");
     assert_eq!(with_cookie(&platform, Method::GET, "/", &forged).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn behind_tls_links_and_cookies_stay_there() {
+    let platform = Platform::idle("").await;
+    let over_tls = |request: axum::http::request::Builder| {
+        platform.send(request.header("x-forwarded-proto", "https").body(Body::empty()).unwrap())
+    };
+    let link = over_tls(request(Method::POST, "/v1/login-links")).await.json();
+    let path = link["url"].as_str().unwrap().strip_prefix("https://127.0.0.1:8081").unwrap().to_owned();
+    let answer = over_tls(anonymous(Method::GET, &path)).await;
+    assert!(answer.header("set-cookie").unwrap().ends_with("; SameSite=Strict; Secure"));
 }

@@ -4,6 +4,7 @@
 
 mod builds;
 mod cancel;
+mod claim;
 mod create;
 mod guard;
 mod health;
@@ -11,6 +12,7 @@ mod lists;
 mod login;
 mod logs;
 mod pages;
+mod promote;
 mod restart;
 mod routes;
 mod store;

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use crate::support::{Answer, Platform, anonymous, until};
 
 async fn visit(platform: &Platform, path: &str) -> Answer {
-    let code = platform.control.new_login_code();
+    let code = platform.control.new_login_code().await.unwrap();
     let login = anonymous(Method::GET, &format!("/login?code={code}")).body(Body::empty()).unwrap();
     let answer = platform.send(login).await;
     let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();

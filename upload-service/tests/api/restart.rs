@@ -1,3 +1,5 @@
+use upload_service::catalog::Deployment;
+
 use crate::support::{Platform, until};
 
 const HANGS: &str = r#"phase build; log "working"; touch "$TMPDIR/running"; while :; do sleep 0.05; done"#;
@@ -62,6 +64,7 @@ async fn what_was_published_is_ready_even_if_the_service_stops_while_the_store_i
     let platform = Platform::open(directory, "", |config| config.grace_seconds = 2).await.started();
     let control = platform.control.clone();
     let directory = platform.stop().await;
+    let left = Deployment { lease: None, ..left };
     assert_eq!(control.catalog().get(&id).await.unwrap().unwrap(), left);
     drop(control);
 

@@ -111,7 +111,10 @@ impl Platform {
         // test is forking, and then cannot be executed.
         let launcher = Launcher::process("bash", vec![text(&builder)], &vars);
         let stopping = CancellationToken::new();
-        let control = Control::open(config, store.clone(), bus, launcher, stopping.clone()).await.unwrap();
+        let control =
+            Control::open(config, upload_service::Parts::new(store.clone(), bus, launcher), stopping.clone())
+                .await
+                .unwrap();
         let router = router(control.clone(), ADDRESS);
         Self { control, directory, stopping, store, router, builds: None }
     }

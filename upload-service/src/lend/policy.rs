@@ -1,0 +1,159 @@
+//! What a builder may do in the bucket: write its own deployment, and nothing else.
+
+use gitdeploy_core::spec::Source;
+use gitdeploy_core::{BuildSpec, keys};
+use serde_json::{Value, json};
+
+/// The longest session policy that STS takes, in characters.
+const LONGEST: usize = 2048;
+
+/// The objects of the platform in a bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The partition of AWS, such as `aws`.
+    pub(super) partition: String,
+    pub(super) bucket: String,
+    /// What stands before every key.
+    pub(super) prefix: String,
+}
+
+impl Place {
+    /// The session policy for the builder of a deployment. What it allows is allowed only if the role's own
+    /// policy does so too.
+    pub(super) fn policy(&self, spec: &BuildSpec) -> String {
+        let id = spec.output_id();
+        let own = json!([
+            self.below(&keys::outputs(&id)),
+            self.object(&keys::manifest(&id)),
+            self.object(&keys::log(&id)),
+        ]);
+        let mut statements = vec![
+            // Reading is for who is told that there is something already: whether it is its own, written by a
+            // request whose answer was lost.
+            allow(&json!(["s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject"]), &own),
+            // A bucket may be encrypted with a key of ours. The role says with which one.
+            json!({
+                "Effect": "Allow",
+                "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+                "Resource": "*",
+                "Condition": { "StringLike": { "kms:ViaService": "s3.*" } },
+            }),
+        ];
+        if let (Source::Upload { .. }, Some(deployment)) = (&spec.source, &spec.deployment) {
+            statements.push(allow(&json!("s3:GetObject"), &json!(self.object(&keys::upload(deployment)))));
+        }
+        json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
+    }
+
+    /// Whether the policy of any deployment is short enough for STS.
+    pub(super) fn is_short_enough(&self) -> bool {
+        use gitdeploy_core::manifest::Origin;
+        use gitdeploy_core::spec::{BuildSettings, UploadKind};
+        let longest = BuildSpec {
+            project: "p".repeat(63).parse().expect("a label has up to 63 characters"),
+            deployment: Some("0".repeat(20).parse().expect("an id has 20 digits")),
+            attempt: None,
+            source: Source::Upload { kind: UploadKind::Source, origin: Origin::default() },
+            settings: BuildSettings::default(),
+        };
+        self.policy(&longest).len() <= LONGEST
+    }
+
+    fn object(&self, key: &keys::Key) -> String {
+        self.arn(key.as_str())
+    }
+
+    fn below(&self, prefix: &keys::KeyPrefix) -> String {
+        self.arn(&format!("{prefix}*"))
+    }
+
+    fn arn(&self, key: &str) -> String {
+        let Self { partition, bucket, prefix } = self;
+        format!("arn:{partition}:s3:::{bucket}/{prefix}{key}")
+    }
+}
+
+fn allow(actions: &Value, resources: &Value) -> Value {
+    json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
+}
+
+#[cfg(test)]
+mod tests {
+    use gitdeploy_core::manifest::Origin;
+    use gitdeploy_core::spec::{BuildSettings, UploadKind};
+
+    use super::*;
+
+    fn place(bucket: &str, prefix: &str) -> Place {
+        Place { partition: "aws".to_owned(), bucket: bucket.to_owned(), prefix: prefix.to_owned() }
+    }
+
+    fn spec(source: Source) -> BuildSpec {
+        BuildSpec {
+            project: "blog".parse().unwrap(),
+            deployment: Some("1m7wywrav60000000000".parse().unwrap()),
+            attempt: None,
+            source,
+            settings: BuildSettings::default(),
+        }
+    }
+
+    #[test]
+    fn a_builder_may_write_its_own_deployment() {
+        let git = Source::Git { repository: "https://host/r".to_owned(), reference: None };
+        let policy: Value = serde_json::from_str(&place("sites", "a/").policy(&spec(git))).unwrap();
+        insta::assert_json_snapshot!(policy, @r#"
+        {
+          "Statement": [
+            {
+              "Action": [
+                "s3:PutObject",
+                "s3:AbortMultipartUpload",
+                "s3:GetObject"
+              ],
+              "Effect": "Allow",
+              "Resource": [
+                "arn:aws:s3:::sites/a/__outputs/1m7wywrav60000000000/*",
+                "arn:aws:s3:::sites/a/__manifests/1m7wywrav60000000000.json",
+                "arn:aws:s3:::sites/a/__logs/1m7wywrav60000000000.ndjson.zst"
+              ]
+            },
+            {
+              "Action": [
+                "kms:GenerateDataKey",
+                "kms:Decrypt"
+              ],
+              "Condition": {
+                "StringLike": {
+                  "kms:ViaService": "s3.*"
+                }
+              },
+              "Effect": "Allow",
+              "Resource": "*"
+            }
+          ],
+          "Version": "2012-10-17"
+        }
+        "#);
+    }
+
+    #[test]
+    fn only_who_builds_an_upload_may_read_it() {
+        let upload = Source::Upload { kind: UploadKind::Prebuilt, origin: Origin::default() };
+        let policy: Value = serde_json::from_str(&place("sites", "").policy(&spec(upload))).unwrap();
+        assert_eq!(
+            policy["Statement"][2],
+            json!({
+                "Effect": "Allow",
+                "Action": "s3:GetObject",
+                "Resource": "arn:aws:s3:::sites/__uploads/1m7wywrav60000000000.tar.zst",
+            })
+        );
+    }
+
+    #[test]
+    fn the_longest_policy_fits_unless_the_prefix_is_very_long() {
+        assert!(place(&"b".repeat(63), &"p".repeat(100)).is_short_enough());
+        assert!(!place(&"b".repeat(63), &"p".repeat(500)).is_short_enough());
+    }
+}
