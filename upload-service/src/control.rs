@@ -122,8 +122,8 @@ impl Control {
         &self.stopping
     }
 
-    /// The id and the time of a new deployment. Both only grow, even when the clock is set back: a newer
-    /// deployment is never taken for an older one.
+    /// The id and the time of a new deployment. Both only grow, even when the clock is set back: of the deployments
+    /// that this process takes a newer one is never taken for an older one. Between replicas their clocks decide.
     pub(crate) fn next_id(&self) -> (DeploymentId, Timestamp) {
         let mut last = self.last_id.lock().expect("no panic while locked");
         *last = Timestamp::now().as_millisecond().max(*last + 1);
