@@ -1,6 +1,6 @@
 //! Who may ask: the operator's token, one-time login codes and the secrets of sessions.
 
-use gitdeploy_core::hash::Sha256;
+use gitdeploy_core::hash::{Sha256, hexadecimal};
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq as _;
 
@@ -56,14 +56,6 @@ fn random<const BYTES: usize>() -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).expect("the system has random numbers");
     bytes
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string succeeds");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -51,24 +51,13 @@ impl Control {
     pub(crate) async fn build(&self, deployment: &Deployment) {
         let working = self.begin(&deployment.id);
         self.active.changed();
-        tracing::info!(
-            deployment.id = %deployment.id,
-            attempt = deployment.attempt.0,
-            waited_ms = waited(deployment),
-            "deployment {} starts",
-            deployment.id
-        );
         let lease = Lease::keep(self, deployment, &working.stop);
         let mut seen = Seen::default();
         match self.launch_and_watch(deployment, &working.stop, &lease, &mut seen).await {
             Watched::Ended(ended) => self.after_builder(deployment, seen, &ended, &working.stop).await,
             Watched::NotStarted(error) => {
                 tracing::error!(deployment.id = %deployment.id, %error, "no builder");
-                let ended = Ended {
-                    failure: Some(error.failure),
-                    again: error.again,
-                    ..Ended::because("not started")
-                };
+                let ended = Ended { failure: Some(error.failure), ..Ended::because("not started") };
                 self.after_builder(deployment, seen, &ended, &working.stop).await;
             }
             Watched::Elsewhere => {
@@ -269,12 +258,6 @@ impl Control {
             std::future::pending::<()>().await;
         }
     }
-}
-
-/// How long a deployment has waited for its first start, in milliseconds. Of later ones nothing is said.
-fn waited(deployment: &Deployment) -> Option<u64> {
-    let started = deployment.started.filter(|_| deployment.attempt == Attempt::FIRST)?;
-    u64::try_from(started.as_millisecond() - deployment.created.as_millisecond()).ok()
 }
 
 /// A builder that is told to stop says that it was canceled, whoever told it: we, or somebody who takes the

@@ -106,3 +106,55 @@ fn is_stray(task: &RunningTask, deployment: &Deployment, now: Timestamp) -> bool
     let waits_again = deployment.state == State::Queued && task.attempt == deployment.attempt;
     ended || task.attempt < deployment.attempt || waits_again
 }
+
+#[cfg(test)]
+mod tests {
+    use gitdeploy_core::manifest::Origin;
+    use gitdeploy_core::spec::BuildSettings;
+    use gitdeploy_core::{Attempt, Failure, FailureCode};
+
+    use super::*;
+    use crate::catalog::{Catalog, NewDeployment, SourceKind, Target};
+
+    #[tokio::test]
+    async fn a_builder_is_a_stray_once_nobody_needs_it() {
+        let (catalog, now) = (Catalog::memory().unwrap(), Timestamp::from_second(1_795_219_200).unwrap());
+        let new = NewDeployment {
+            id: "06gzr1vtp7njn36zcgxy".parse().unwrap(),
+            project: "blog".parse().unwrap(),
+            target: Target::Production,
+            source: SourceKind::Git,
+            origin: Origin::default(),
+            settings: BuildSettings::default(),
+            created: now,
+        };
+        let id = catalog.create(new).await.unwrap().id;
+        let task = |attempt| RunningTask {
+            task: "task".to_owned(),
+            deployment: id.clone(),
+            attempt: Attempt(attempt),
+        };
+        let deployment = catalog.claim_oldest(now, now + GOING).await.unwrap().unwrap();
+        assert!(!is_stray(&task(1), &deployment, now));
+
+        assert!(catalog.restart(&id, Attempt(1)).await.unwrap());
+        let waits = catalog.get(&id).await.unwrap().unwrap();
+        assert!(is_stray(&task(1), &waits, now));
+        let again = catalog.claim_oldest(now, now + GOING).await.unwrap().unwrap();
+        assert!(is_stray(&task(1), &again, now));
+        assert!(!is_stray(&task(2), &again, now));
+
+        let ending = crate::catalog::Ending {
+            state: State::Failed,
+            phase: None,
+            files: None,
+            bytes: None,
+            failure: Some(Failure::new(FailureCode::BuilderLost, "lost")),
+            origin: Origin::default(),
+        };
+        catalog.finish(&id, Attempt(2), ending, now).await.unwrap();
+        let ended = catalog.get(&id).await.unwrap().unwrap();
+        assert!(!is_stray(&task(2), &ended, now + GOING), "it may take a while to be gone");
+        assert!(is_stray(&task(2), &ended, now + GOING + SignedDuration::from_secs(1)));
+    }
+}

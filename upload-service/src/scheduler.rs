@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gitdeploy_core::event::Outcome;
-use gitdeploy_core::{End, Failure, FailureCode};
+use gitdeploy_core::{Attempt, End, Failure, FailureCode};
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -88,6 +88,13 @@ impl Control {
         while builds.len() < self.config.builds_at_once.get() && !self.stopping.is_cancelled() {
             match self.catalog.claim_oldest(Timestamp::now(), lease::from_now()).await {
                 Ok(Some(deployment)) => {
+                    tracing::info!(
+                        deployment.id = %deployment.id,
+                        attempt = deployment.attempt.0,
+                        waited_ms = waited(&deployment),
+                        "deployment {} starts",
+                        deployment.id
+                    );
                     let control = self.clone();
                     builds.spawn(async move {
                         control.for_sure(&deployment, Self::run).await;
@@ -131,6 +138,12 @@ impl Control {
             drop(working);
         }
     }
+}
+
+/// How long a deployment has waited for its first start, in milliseconds. Of later ones nothing is said.
+fn waited(deployment: &Deployment) -> Option<u64> {
+    let started = deployment.started.filter(|_| deployment.attempt == Attempt::FIRST)?;
+    u64::try_from(started.as_millisecond() - deployment.created.as_millisecond()).ok()
 }
 
 /// A tick now, and then again and again.

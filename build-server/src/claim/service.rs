@@ -1,11 +1,11 @@
 //! Asks the upload service for what belongs to this build.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use gitdeploy_core::Attempt;
 use gitdeploy_core::claim::{ClaimRequest, variable};
+use gitdeploy_core::hash::hexadecimal;
 use gitdeploy_runtime::SettingError;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
@@ -101,8 +101,5 @@ async fn body(mut response: Response) -> anyhow::Result<Vec<u8>> {
 fn session() -> String {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the system has random numbers");
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string succeeds");
-        text
-    })
+    hexadecimal(&bytes)
 }

@@ -21,6 +21,14 @@ pub struct HashError;
 #[derive(Debug, Clone, Default)]
 pub struct Hasher(sha2::Sha256);
 
+/// Bytes as lower-case hexadecimal digits, two for each.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string succeeds");
+        text
+    })
+}
+
 impl Sha256 {
     /// The hash of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {

@@ -61,8 +61,6 @@ pub struct Ticket {
 pub struct LaunchError {
     /// What the author is told.
     pub failure: Failure,
-    /// Whether another attempt may help.
-    pub again: bool,
 }
 
 /// A builder that runs, whoever has started it.

@@ -132,7 +132,7 @@ impl Process {
             Some(_) => "install docker's command line where the upload service runs",
         };
         let failure = Failure::new(FailureCode::BuilderFailed, cause).fix(fix);
-        LaunchError { failure, again: false }
+        LaunchError { failure }
     }
 }
 

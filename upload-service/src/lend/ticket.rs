@@ -1,9 +1,8 @@
 //! What a builder claims with: a token that only this service can make, and that is the same whenever it is
 //! made for the same attempt.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::hmac;
+use gitdeploy_core::hash::hexadecimal;
 use gitdeploy_core::{Attempt, DeploymentId};
 use secrecy::SecretString;
 use subtle::ConstantTimeEq as _;
@@ -58,10 +57,7 @@ impl Tickets {
 
     fn sign(&self, purpose: &str, id: &DeploymentId, attempt: Attempt) -> String {
         let tag = hmac::sign(&self.0, format!("{purpose}:{id}.{attempt}").as_bytes());
-        tag.as_ref().iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("writing to a string succeeds");
-            text
-        })
+        hexadecimal(tag.as_ref())
     }
 }
 

@@ -139,7 +139,7 @@ async fn missing_capacity_is_not_waited_for_for_ever() {
     aws.fail_launches("Capacity is unavailable at this time.", usize::MAX);
     let config = EcsConfig { launch_seconds: 1, ..config(&aws) };
     let error = launch(&launcher(&aws, config).await, &order(1)).await.unwrap_err();
-    assert_eq!((error.failure.code, error.again), (FailureCode::LaunchCapacity, false));
+    assert_eq!(error.failure.code, FailureCode::LaunchCapacity);
     assert!(error.failure.cause.contains("Capacity is unavailable"), "{error:?}");
     assert!(error.failure.fix.is_some());
 }
@@ -149,7 +149,7 @@ async fn a_refusal_is_told_at_once_with_what_to_do() {
     let aws = aws("exit 0").await;
     let refused = async |config| {
         let error = launch(&launcher(&aws, config).await, &order(1)).await.unwrap_err();
-        assert_eq!((error.failure.code, error.again), (FailureCode::LaunchRefused, false), "{error:?}");
+        assert_eq!(error.failure.code, FailureCode::LaunchRefused, "{error:?}");
         error.failure.fix.unwrap()
     };
     aws.refuse(1);

@@ -6,8 +6,8 @@ use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
 use aws_sdk_ecs::types::Task;
 use gitdeploy_core::{Failure, FailureCode};
 
-use super::client::{plain, reason};
 use super::config::EcsConfig;
+use crate::aws::{one_line, said};
 use crate::launcher::LaunchError;
 
 /// What became of a launch.
@@ -95,8 +95,8 @@ fn started(output: RunTaskOutput) -> Answer {
         return Answer::NoRoom("ECS has started nothing and does not say why".to_owned());
     };
     let text = match failure.detail() {
-        Some(detail) => plain(&format!("{why}: {detail}")),
-        None => plain(why),
+        Some(detail) => one_line(&format!("{why}: {detail}")),
+        None => one_line(why),
     };
     if LASTING.iter().any(|start| why.starts_with(start)) {
         let fix = "check that the builder's task definition fits the machines of `GITDEPLOY_ECS_CLUSTER`";
@@ -107,7 +107,7 @@ fn started(output: RunTaskOutput) -> Answer {
 }
 
 fn failed(error: &SdkError<RunTaskError, HttpResponse>, config: &EcsConfig) -> Answer {
-    let text = reason(error);
+    let text = said(error);
     if let Some(RunTaskError::ConflictException(conflict)) = error.as_service_error() {
         return match conflict.resource_ids() {
             [task, ..] => Answer::Existing(task.clone()),
@@ -153,7 +153,7 @@ fn fix(code: &str, config: &EcsConfig) -> String {
 
 fn refused(text: &str, fix: &str) -> LaunchError {
     let cause = format!("ECS refuses to start builders: {text}");
-    LaunchError { failure: Failure::new(FailureCode::LaunchRefused, cause).fix(fix), again: false }
+    LaunchError { failure: Failure::new(FailureCode::LaunchRefused, cause).fix(fix) }
 }
 
 /// Why a launch was given up that had to wait too long. It was tried again and again already.
@@ -174,7 +174,7 @@ pub(super) fn waited_out(wait: Wait, text: &str, config: &EcsConfig) -> LaunchEr
             "check that the upload service reaches ECS and has credentials, then deploy again",
         ),
     };
-    LaunchError { failure: Failure::new(FailureCode::LaunchCapacity, cause).fix(fix), again: false }
+    LaunchError { failure: Failure::new(FailureCode::LaunchCapacity, cause).fix(fix) }
 }
 
 #[cfg(test)]
@@ -213,7 +213,7 @@ mod tests {
         }
         for staying in ["ATTRIBUTE", "MISSING", "INACTIVE"] {
             let Answer::Never(error) = sort(Ok(failure(staying)), &config()) else { panic!("{staying}") };
-            assert_eq!((error.failure.code, error.again), (FailureCode::LaunchRefused, false));
+            assert_eq!(error.failure.code, FailureCode::LaunchRefused);
             assert!(error.failure.fix.is_some());
         }
         let old = RunTaskOutput::builder().failures(ecs::Failure::builder().build()).build();
@@ -255,7 +255,7 @@ mod tests {
             ("UnrecognizedClientException", "The security token is invalid.", "credentials"),
         ] {
             let Answer::Never(error) = error(400, code, message) else { panic!("{code}") };
-            assert_eq!((error.failure.code, error.again), (FailureCode::LaunchRefused, false));
+            assert_eq!(error.failure.code, FailureCode::LaunchRefused);
             assert!(error.failure.fix.as_deref().unwrap().contains(fix), "{error:?}");
             assert!(error.failure.cause.contains(message.trim_end_matches('.')), "{error:?}");
         }

@@ -1,13 +1,11 @@
 //! How we talk to ECS and SQS: timeouts and retries.
 
-use std::error::Error;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -22,9 +20,6 @@ const LONG_ANSWER: Duration = Duration::from_secs(40);
 
 /// How long what has panicked rests before it starts again.
 pub(super) const AFTER_A_PANIC: Duration = Duration::from_secs(1);
-
-/// How much of a message of AWS is shown, in characters.
-const LONGEST_MESSAGE: usize = 400;
 
 pub(super) fn ecs(shared: &SdkConfig) -> aws_sdk_ecs::Client {
     let config = aws_sdk_ecs::config::Builder::from(shared)
@@ -51,36 +46,6 @@ fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt).build()
 }
 
-/// Why a request failed, in one sentence. The SDK's own errors are trees that print headers.
-pub(super) fn reason<E, R>(error: &SdkError<E, R>) -> String
-where
-    E: ProvideErrorMetadata + Error + 'static,
-    R: std::fmt::Debug + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => plain(&format!("{message} ({code})")),
-        (Some(code), None) => plain(code),
-        (None, _) => {
-            let mut deepest: &dyn Error = error;
-            while let Some(source) = deepest.source() {
-                deepest = source;
-            }
-            plain(&format!("no answer: {deepest}"))
-        }
-    }
-}
-
-/// One line of a text that AWS wrote, not too long and without a full stop.
-pub(super) fn plain(text: &str) -> String {
-    let line: String =
-        text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
-    let line = line.trim().trim_end_matches('.');
-    match line.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
-}
-
 /// How long to wait after so many tries: up to twice as long each time, at random, so that those who failed
 /// together do not come back together.
 pub(super) fn backoff(tries: u32, first: Duration, longest: Duration) -> Duration {
@@ -103,12 +68,5 @@ mod tests {
             assert!(pauses.iter().any(|pause| *pause > limit / 2), "{tries}");
             assert!(pauses.iter().any(|pause| *pause < limit / 2), "{tries}");
         }
-    }
-
-    #[test]
-    fn messages_are_one_short_line() {
-        assert_eq!(plain("TaskDefinition not found.\n"), "TaskDefinition not found");
-        assert_eq!(plain("a\nb\u{1b}[1m"), "a b [1m");
-        assert_eq!(plain(&"ü".repeat(1000)).chars().count(), LONGEST_MESSAGE + 1);
     }
 }

@@ -5,8 +5,8 @@
 use gitdeploy_core::{Failure, FailureCode};
 use gitdeploy_runtime::exit;
 
-use super::client::plain;
 use super::task::TaskEnd;
+use crate::aws::one_line;
 use crate::launcher::Ended;
 
 /// How the reasons start that we give for stopping a task.
@@ -99,7 +99,7 @@ const LASTING: &[&str] = &[
 
 /// How a build ended whose task ended like this.
 pub(super) fn ending(end: &TaskEnd) -> Ended {
-    let (reason, container) = (plain(&end.stopped_reason), plain(&end.container_reason));
+    let (reason, container) = (one_line(&end.stopped_reason), one_line(&end.container_reason));
     let says = |texts: &[&str]| texts.iter().any(|text| reason.contains(text) || container.contains(text));
     let told = match (&*container, &*reason) {
         ("", "") => end.stop_code.clone(),

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message};
 
-use super::client::{LONG_POLL_SECONDS, backoff, reason};
+use super::client::{LONG_POLL_SECONDS, backoff};
 use super::task::TaskState;
 use super::tracker::Tracker;
+use crate::aws::said;
 
 /// How many messages SQS gives at once, at most.
 const AT_ONCE: i32 = 10;
@@ -47,7 +48,7 @@ impl Reader {
                 }
                 Err(error) => {
                     failures += 1;
-                    let error = reason(&error);
+                    let error = said(&error);
                     tracing::warn!(
                         error,
                         failures,
@@ -91,7 +92,7 @@ impl Reader {
                 );
             }
             Err(error) => {
-                tracing::warn!(error = reason(&error), "messages of the events queue are not deleted");
+                tracing::warn!(error = said(&error), "messages of the events queue are not deleted");
             }
         }
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::reason;
 use super::config::EcsConfig;
 use super::task::TaskState;
 use super::tracker::Tracker;
+use crate::aws::said;
 
 /// How many tasks ECS describes at once.
 pub(super) const AT_ONCE: usize = 100;
@@ -47,7 +47,7 @@ impl Poller {
         let answer = match describe.set_tasks(Some(tasks.to_vec())).send().await {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(error = reason(&error), tasks = tasks.len(), "tasks cannot be asked about");
+                tracing::warn!(error = said(&error), tasks = tasks.len(), "tasks cannot be asked about");
                 return;
             }
         };

@@ -171,7 +171,7 @@ fn provider(name: &str) -> CapacityProviderStrategyItem {
 fn refused(cause: &str) -> LaunchError {
     let failure =
         Failure::new(FailureCode::LaunchRefused, cause).fix("tell the operator of the upload service");
-    LaunchError { failure, again: false }
+    LaunchError { failure }
 }
 
 #[cfg(test)]
@@ -252,7 +252,7 @@ mod tests {
         let (config, order) =
             (EcsConfig::default(), order(git("https://git.example.org/a"), &"x".repeat(9000)));
         let error = Request::new(&config, &order).err().unwrap();
-        assert_eq!((error.failure.code, error.again), (FailureCode::LaunchRefused, false));
+        assert_eq!(error.failure.code, FailureCode::LaunchRefused);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use aws_sdk_ecs::operation::list_tasks::builders::ListTasksFluentBuilder;
 use aws_sdk_ecs::types::{Task, TaskField};
 
 use super::Ecs;
-use super::client::reason;
 use super::poll::AT_ONCE;
 use super::request::{Request, tag};
+use crate::aws::said;
 use crate::launcher::RunningTask;
 
 impl Ecs {
@@ -35,7 +35,7 @@ impl Ecs {
             match arn {
                 Ok(arn) => tasks.push(arn),
                 Err(error) => {
-                    tracing::warn!(error = reason(&error), "the running tasks cannot be listed");
+                    tracing::warn!(error = said(&error), "the running tasks cannot be listed");
                     break;
                 }
             }
@@ -47,7 +47,7 @@ impl Ecs {
             match describe.set_tasks(Some(tasks.to_vec())).send().await {
                 Ok(answer) => running.extend(answer.tasks().iter().filter_map(running_task)),
                 Err(error) => {
-                    tracing::warn!(error = reason(&error), "the running tasks cannot be described");
+                    tracing::warn!(error = said(&error), "the running tasks cannot be described");
                 }
             }
         }

@@ -7,9 +7,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Ecs;
-use super::client::{backoff, plain, reason};
+use super::client::backoff;
 use super::ending::{OURS, TOO_OLD, ending};
 use super::tracker::Sighting;
+use crate::aws::{one_line, said};
 use crate::launcher::Ended;
 
 /// How long after a word to stop that was heard it is said again.
@@ -73,7 +74,7 @@ impl Ecs {
 
     /// Stops a task, whoever watches it.
     pub(in crate::launcher) async fn stop_task(&self, task: &str, reason: &str) {
-        self.say_stop(task, &format!("{OURS}{}", plain(reason))).await;
+        self.say_stop(task, &format!("{OURS}{}", one_line(reason))).await;
     }
 
     /// Whether ECS has heard that a task is to stop. The time that its containers have for it is part of the task
@@ -83,7 +84,7 @@ impl Ecs {
         match stop.send().await {
             Ok(_) => true,
             Err(error) => {
-                tracing::warn!(task.arn = task, error = reason(&error), "a task cannot be stopped yet");
+                tracing::warn!(task.arn = task, error = said(&error), "a task cannot be stopped yet");
                 false
             }
         }
