@@ -93,6 +93,9 @@ pub(crate) struct Build {
     /// The build command
     #[arg(long, value_name = "COMMAND")]
     pub(crate) command: Option<String>,
+    /// The version of Node.js, as `.nvmrc` says it
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) node: Option<String>,
     /// The output directory, relative to the project's directory
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<String>,

@@ -85,6 +85,7 @@ async fn start(client: &Client, request: &Request<'_>, view: &mut View) -> anyho
                 settings: CreateSettings {
                     install: build.install.clone(),
                     command: build.command.clone(),
+                    node: build.node.clone(),
                     output: build.output.clone(),
                 },
                 target,
@@ -116,6 +117,7 @@ async fn start(client: &Client, request: &Request<'_>, view: &mut View) -> anyho
         ("repository", packed.origin.repository),
         ("install", build.install.clone()),
         ("command", build.command.clone()),
+        ("node", build.node.clone()),
         ("output", build.output.clone()),
         ("target", Some(target.to_owned())),
     ];

@@ -292,6 +292,7 @@ mod tests {
             root: Some("site".to_owned()),
             install: Some("true".to_owned()),
             command: Some("make".to_owned()),
+            node: None,
             output: Some("www".to_owned()),
         };
         let plan = planned(&[("site/package.json", VITE), ("package-lock.json", "{}")], &settings).unwrap();

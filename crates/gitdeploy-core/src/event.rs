@@ -143,6 +143,15 @@ pub struct End {
     /// The phase that ended the build, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// What the command of that phase exited with, if it had one that exited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The name of the signal that ended the command of that phase, such as `SIGSEGV`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// The most memory that the author's commands had at once, in bytes, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
     /// Why the build is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -169,12 +178,25 @@ pub enum Outcome {
 impl End {
     /// The end of a build that published `files` files of `bytes` bytes.
     pub fn ready(files: u64, bytes: u64) -> Self {
-        Self { state: Outcome::Ready, files: Some(files), bytes: Some(bytes), phase: None, failure: None }
+        Self { files: Some(files), bytes: Some(bytes), ..Self::new(Outcome::Ready) }
     }
 
     /// The end of a build that did not publish.
     pub fn unsuccessful(state: Outcome, phase: Option<Phase>, failure: Failure) -> Self {
-        Self { state, files: None, bytes: None, phase, failure: Some(failure) }
+        Self { phase, failure: Some(failure), ..Self::new(state) }
+    }
+
+    fn new(state: Outcome) -> Self {
+        Self {
+            state,
+            files: None,
+            bytes: None,
+            phase: None,
+            exit_code: None,
+            signal: None,
+            peak_memory_bytes: None,
+            failure: None,
+        }
     }
 }
 

@@ -15,18 +15,28 @@ pub struct Failure {
     /// What to do about it, where there is something to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// What a well-known message in the log means, in one sentence, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl Failure {
     /// A failure without a known fix.
     pub fn new(code: FailureCode, cause: impl Into<String>) -> Self {
-        Self { code, cause: cause.into(), fix: None }
+        Self { code, cause: cause.into(), fix: None, hint: None }
     }
 
     /// The same failure with what to do about it.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
+        self
+    }
+
+    /// The same failure with what a message in the log means.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 }
@@ -58,6 +68,12 @@ codes! {
     CloneAuth = "clone.auth",
     /// There is no repository at the address, or it needs a login to be seen.
     CloneNotFound = "clone.not_found",
+    /// The host key of an SSH server is not the one that is known, or none is known.
+    CloneHostKey = "clone.host_key",
+    /// A submodule cannot be fetched, or its address is not allowed.
+    CloneSubmodule = "clone.submodule",
+    /// A file that is kept in LFS cannot be fetched.
+    CloneLfs = "clone.lfs",
     /// The repository has no such branch, tag or commit.
     CloneReference = "clone.reference",
     /// The repository has no commit.
@@ -78,14 +94,28 @@ codes! {
     PlanUnknown = "plan.unknown",
     /// The package manager or tool that the repository needs is not installed.
     PlanToolMissing = "plan.tool_missing",
+    /// The configuration makes a server, not files.
+    PlanServerRendered = "plan.server_rendered",
+    /// The plan took longer than the limit.
+    PlanTimeout = "plan.timeout",
     /// The install command ended with an error.
     InstallExit = "install.exit",
+    /// The lockfile does not fit the package's manifest.
+    InstallLockfile = "install.lockfile_out_of_sync",
+    /// A signal ended the install command.
+    InstallSignal = "install.signal",
+    /// The install command needed more memory than there is.
+    InstallMemory = "install.out_of_memory",
     /// The install command ran longer than the limit.
     InstallTimeout = "install.timeout",
     /// The install command wrote nothing for longer than the limit.
     InstallSilent = "install.silent",
     /// The build command ended with an error.
     BuildExit = "build.exit",
+    /// A signal ended the build command.
+    BuildSignal = "build.signal",
+    /// The build command needed more memory than there is.
+    BuildMemory = "build.out_of_memory",
     /// The build command ran longer than the limit.
     BuildTimeout = "build.timeout",
     /// The build command wrote nothing for longer than the limit.
@@ -100,6 +130,8 @@ codes! {
     OutputFile = "output.file",
     /// The output has more files or bytes than the limit.
     OutputTooLarge = "output.too_large",
+    /// A secret stands in a file of the output.
+    OutputSecret = "output.secret",
     /// The deployment was canceled.
     Canceled = "canceled",
     /// The object store cannot be reached or refuses us.

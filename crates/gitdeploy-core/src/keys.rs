@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ids::{Attempt, DeploymentId, OutputId};
+use crate::manifest::Encoding;
 use crate::path::SitePath;
 
 /// The name of one object: `/`-separated segments, none of them empty, `.` or `..`.
@@ -21,6 +22,16 @@ pub fn output(id: &OutputId, path: &SitePath) -> Key {
 /// All files of a published site.
 pub fn outputs(id: &OutputId) -> KeyPrefix {
     KeyPrefix(format!("__outputs/{id}/"))
+}
+
+/// A compressed copy of a file of a published site.
+pub fn variant(id: &OutputId, encoding: Encoding, path: &SitePath) -> Key {
+    Key(format!("__variants/{id}/{}/{path}", encoding.as_str()))
+}
+
+/// All compressed copies of a published site.
+pub fn variants(id: &OutputId) -> KeyPrefix {
+    KeyPrefix(format!("__variants/{id}/"))
 }
 
 /// A file on its way to replace a published one in place; see `docs/adr/0002-staged-replacement.md`.
@@ -107,6 +118,8 @@ mod tests {
         let deployment: DeploymentId = "1m7wywrav60000000000".parse().unwrap();
         assert_eq!(output(&id, &path).as_str(), "__outputs/blog/assets/app.js");
         assert_eq!(outputs(&id).as_str(), "__outputs/blog/");
+        assert_eq!(variant(&id, Encoding::Br, &path).as_str(), "__variants/blog/br/assets/app.js");
+        assert_eq!(variants(&id).as_str(), "__variants/blog/");
         assert_eq!(staged(&id, Attempt(7), &path).as_str(), "__staged/blog/7/assets/app.js");
         assert_eq!(manifest(&id).as_str(), "__manifests/blog.json");
         assert_eq!(log(&id).as_str(), "__logs/blog.ndjson.zst");

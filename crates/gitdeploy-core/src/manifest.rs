@@ -51,9 +51,68 @@ pub struct File {
     pub etag: String,
     /// The value of `Content-Type`.
     pub content_type: String,
+    /// Compressed copies by their encoding.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variants: BTreeMap<Encoding, Variant>,
+    /// How long a visitor may keep it.
+    #[serde(default, skip_serializing_if = "Caching::is_revalidate")]
+    pub cache: Caching,
     /// Set while the file replaces one in place: the attempt under whose staged key it lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged: Option<Attempt>,
+}
+
+/// A compressed copy of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// Its size.
+    pub bytes: u64,
+    /// What the store calls this content of the object, with its quotes: what `If-Match` asks for.
+    pub etag: String,
+}
+
+/// The encodings of compressed copies, in the order in which they are preferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Brotli (RFC 7932).
+    Br,
+    /// Zstandard (RFC 8878).
+    Zstd,
+    /// gzip (RFC 1952).
+    Gzip,
+}
+
+impl Encoding {
+    /// Every encoding, the preferred one first.
+    pub const ALL: [Self; 3] = [Self::Br, Self::Zstd, Self::Gzip];
+
+    /// The name in `Content-Encoding`, in keys and in manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Br => "br",
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+        }
+    }
+}
+
+/// How long a visitor may keep a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Caching {
+    /// For ever: its name changes with its content.
+    Immutable,
+    /// Until it is asked for again.
+    #[default]
+    Revalidate,
+}
+
+impl Caching {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks it so")]
+    fn is_revalidate(&self) -> bool {
+        *self == Self::Revalidate
+    }
 }
 
 /// The longest first line of a commit's message that is kept, in characters.
@@ -107,6 +166,8 @@ mod tests {
             sha256: Sha256::of(b"hello"),
             etag: "\"5d41402a\"".to_owned(),
             content_type: "text/html; charset=utf-8".to_owned(),
+            variants: BTreeMap::new(),
+            cache: Caching::Revalidate,
             staged: None,
         };
         Manifest {

@@ -14,14 +14,20 @@ pub enum Phase {
     Clone,
     /// Decides what to install, what to run and where the output will lie.
     Plan,
+    /// Unpacks what an earlier build of the project left in the cache.
+    Restore,
     /// Installs the packages that the lockfile names.
     Install,
     /// Runs the build command.
     Build,
     /// Finds and checks the output directory.
     Validate,
+    /// Reads the site's rules, and hashes and compresses its files.
+    Process,
     /// Uploads the files, then the manifest.
     Upload,
+    /// Keeps what the next build of the project can use. It never changes how the build ends.
+    Save,
 }
 
 impl Phase {
@@ -31,10 +37,13 @@ impl Phase {
             Self::Boot => "boot",
             Self::Clone => "clone",
             Self::Plan => "plan",
+            Self::Restore => "restore",
             Self::Install => "install",
             Self::Build => "build",
             Self::Validate => "validate",
+            Self::Process => "process",
             Self::Upload => "upload",
+            Self::Save => "save",
         }
     }
 }

@@ -24,6 +24,8 @@ pub mod variable {
     pub const INSTALL: &str = "GITDEPLOY_BUILD_INSTALL";
     /// The build command.
     pub const COMMAND: &str = "GITDEPLOY_BUILD_COMMAND";
+    /// The version of Node.js, as `.nvmrc` says it.
+    pub const NODE: &str = "GITDEPLOY_BUILD_NODE";
     /// The output directory, relative to the root.
     pub const OUTPUT: &str = "GITDEPLOY_BUILD_OUTPUT";
     /// The repository's address as it is shown, when the source is an archive.
@@ -93,6 +95,9 @@ pub struct BuildSettings {
     /// The build command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// The version of Node.js, as `.nvmrc` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// The output directory, relative to the root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
@@ -139,6 +144,7 @@ impl BuildSpec {
                 root: get(variable::ROOT),
                 install: get(variable::INSTALL),
                 command: get(variable::COMMAND),
+                node: get(variable::NODE),
                 output: get(variable::OUTPUT),
             },
         })
@@ -171,6 +177,7 @@ impl BuildSpec {
         set(variable::ROOT, self.settings.root.as_deref());
         set(variable::INSTALL, self.settings.install.as_deref());
         set(variable::COMMAND, self.settings.command.as_deref());
+        set(variable::NODE, self.settings.node.as_deref());
         set(variable::OUTPUT, self.settings.output.as_deref());
         vars
     }
@@ -250,9 +257,10 @@ mod tests {
             root in option::of(text()),
             install in option::of(text()),
             command in option::of(text()),
+            node in option::of(text()),
             output in option::of(text()),
         ) -> BuildSettings {
-            BuildSettings { root, install, command, output }
+            BuildSettings { root, install, command, node, output }
         }
     }
 

@@ -71,8 +71,14 @@ impl State {
     pub fn during(phase: Phase) -> Self {
         match phase {
             Phase::Boot => Self::Starting,
-            Phase::Clone | Phase::Plan | Phase::Install | Phase::Build | Phase::Validate => Self::Building,
-            Phase::Upload => Self::Publishing,
+            Phase::Clone
+            | Phase::Plan
+            | Phase::Restore
+            | Phase::Install
+            | Phase::Build
+            | Phase::Validate
+            | Phase::Process => Self::Building,
+            Phase::Upload | Phase::Save => Self::Publishing,
         }
     }
 

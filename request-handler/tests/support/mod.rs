@@ -32,6 +32,8 @@ pub(crate) async fn add(
         sha256: Sha256::of(bytes),
         etag: String::new(),
         content_type: content_type::of(path.file_name()),
+        variants: BTreeMap::new(),
+        cache: manifest::Caching::Revalidate,
         staged,
     };
     file.etag = put(store, &manifest.key_of(&path, &file), bytes.clone()).await.0;

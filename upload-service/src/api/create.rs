@@ -55,6 +55,9 @@ pub struct CreateSettings {
     /// The build command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// The version of Node.js, as `.nvmrc` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// The output directory, relative to the root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
@@ -86,8 +89,8 @@ async fn from_repository(app: &App, request: Request) -> Result<Deployment, ApiE
             if body.git.contains('@') { "the repository's address" } else { &format!("`{}`", body.git) };
         ApiError::invalid("git.address", format!("{shown} cannot be cloned: {error}")).hint(error.hint())
     })?;
-    let CreateSettings { install, command, output } = body.settings;
-    let settings = build_settings(body.root, install, command, output)?;
+    let CreateSettings { install, command, node, output } = body.settings;
+    let settings = build_settings(body.root, install, command, node, output)?;
     let (id, created) = app.control.next_id();
     let new = NewDeployment {
         project: project(&app.control.config, body.project, Some(&body.git))?,
@@ -148,12 +151,14 @@ pub(super) fn build_settings(
     root: Option<String>,
     install: Option<String>,
     command: Option<String>,
+    node: Option<String>,
     output: Option<String>,
 ) -> Result<BuildSettings, ApiError> {
     Ok(BuildSettings {
         root: directory("root", root)?,
         install: present("install", install)?,
         command: present("command", command)?,
+        node: present("node", node)?,
         output: directory("output", output)?,
     })
 }

@@ -68,6 +68,9 @@ pub struct UploadQuery {
     /// The build command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// The version of Node.js, as `.nvmrc` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// The output directory, relative to the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
@@ -129,7 +132,7 @@ fn describe(
             message: information(query.message),
             repository,
         },
-        settings: build_settings(query.root, query.install, query.command, query.output)?,
+        settings: build_settings(query.root, query.install, query.command, query.node, query.output)?,
         created,
     })
 }

@@ -113,6 +113,7 @@ impl Deployment {
             code: failure.code,
             cause: short(&failure.cause),
             fix: failure.fix.as_deref().map(short),
+            hint: failure.hint.as_deref().map(short),
         });
         self.lease = None;
         let (known, found) = (&mut self.origin, &ending.origin);

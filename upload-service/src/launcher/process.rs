@@ -53,7 +53,8 @@ const PASSED_PREFIXES: &[&str] =
     &["AWS_", "GITDEPLOY_BUILD_", "GITDEPLOY_STORE_", "GITDEPLOY_BUS_", "GITDEPLOY_LOG_"];
 
 /// What a project says about its build, which no variable of the service may say for all of them.
-pub(crate) const OF_PROJECTS: &[&str] = &[variable::INSTALL, variable::COMMAND, variable::OUTPUT];
+pub(crate) const OF_PROJECTS: &[&str] =
+    &[variable::INSTALL, variable::COMMAND, variable::NODE, variable::OUTPUT];
 
 /// Says that whoever reads the builder's standard output is its launcher.
 const LAUNCHER: &str = "GITDEPLOY_BUILD_LAUNCHER";

@@ -20,6 +20,7 @@ pub(crate) async fn a_deployment_is_read_as_it_was_written(catalog: Catalog) {
             root: Some("a".to_owned()),
             install: Some("b".to_owned()),
             command: Some("c".to_owned()),
+            node: Some("22".to_owned()),
             output: Some("d".to_owned()),
         },
         ..new("blog", 1)

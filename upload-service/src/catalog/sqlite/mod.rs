@@ -21,6 +21,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../../migrations/0001_projects_and_deployments.sql")),
     M::up(include_str!("../../../migrations/0002_several_replicas.sql")),
+    M::up(include_str!("../../../migrations/0003_hints_and_node.sql")),
 ];
 
 #[derive(Debug, Clone)]

@@ -22,6 +22,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Deployment, CatalogError> {
             code: from_name::<FailureCode>(code)?,
             cause: row.get("failure_cause")?,
             fix: row.get("failure_fix")?,
+            hint: row.get("failure_hint")?,
         }),
     };
     Ok(Deployment {
@@ -43,6 +44,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Deployment, CatalogError> {
             root: row.get("root")?,
             install: row.get("install")?,
             command: row.get("command")?,
+            node: row.get("node")?,
             output: row.get("output")?,
         },
         created: time(row.get("created")?)?,
@@ -68,8 +70,8 @@ pub(super) fn get(connection: &Connection, id: &str) -> Result<Option<Deployment
 /// Adds a deployment, with what never changes about it.
 pub(super) fn insert(connection: &Connection, deployment: &Deployment) -> Result<(), CatalogError> {
     let mut statement = connection.prepare_cached(
-        "insert into deployments (id, project, state, target, source, root, install, command, output, created) \
-         values (:id, :project, 'queued', :target, :source, :root, :install, :command, :output, :created)",
+        "insert into deployments (id, project, state, target, source, root, install, command, node, output, created) \
+         values (:id, :project, 'queued', :target, :source, :root, :install, :command, :node, :output, :created)",
     )?;
     statement.execute(named_params! {
         ":id": deployment.id.as_str(),
@@ -79,6 +81,7 @@ pub(super) fn insert(connection: &Connection, deployment: &Deployment) -> Result
         ":root": deployment.settings.root,
         ":install": deployment.settings.install,
         ":command": deployment.settings.command,
+        ":node": deployment.settings.node,
         ":output": deployment.settings.output,
         ":created": deployment.created.as_millisecond(),
     })?;
@@ -92,6 +95,7 @@ pub(super) fn update(connection: &Connection, deployment: &Deployment) -> Result
            cancel_requested = :cancel_requested, repository = :repository, reference = :reference, \
            commit_id = :commit_id, message = :message, started = :started, finished = :finished, \
            files = :files, bytes = :bytes, failure_code = :code, failure_cause = :cause, failure_fix = :fix, \
+           failure_hint = :hint, \
            lease = :lease, holder = :holder, task = :task, session = :session \
          where id = :id",
     )?;
@@ -113,6 +117,7 @@ pub(super) fn update(connection: &Connection, deployment: &Deployment) -> Result
         ":code": failure.map(|failure| failure.code.as_str()),
         ":cause": failure.map(|failure| &failure.cause),
         ":fix": failure.and_then(|failure| failure.fix.as_ref()),
+        ":hint": failure.and_then(|failure| failure.hint.as_ref()),
         ":lease": deployment.lease.map(Timestamp::as_millisecond),
         ":holder": deployment.holder,
         ":task": deployment.task,

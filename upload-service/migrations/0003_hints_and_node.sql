@@ -1,0 +1,2 @@
+alter table deployments add column failure_hint text;
+alter table deployments add column node text;
