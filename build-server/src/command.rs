@@ -1,22 +1,18 @@
 //! Runs one command of the author's: in a process group of its own, with limits, its output as log lines.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gitdeploy_core::{Phase, Stream};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Child;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::log::{LineSplitter, Recorder};
+use crate::log::{Readers, Recorder};
 
 /// How long a command has after SIGINT, and then after SIGTERM, before SIGKILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(7);
@@ -60,14 +56,10 @@ impl Command<'_> {
             Err(error) => return Ended::NotStarted(error),
         };
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let activity = Arc::new(Activity::default());
-        let mut readers = JoinSet::new();
-        if let Some(stdout) = child.stdout.take() {
-            readers.spawn(read(stdout, Stream::Stdout, self.phase, recorder.clone(), activity.clone()));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            readers.spawn(read(stderr, Stream::Stderr, self.phase, recorder.clone(), activity.clone()));
-        }
+        let readers = match pipes(&mut child) {
+            Ok(pipes) => Readers::start(self.phase, recorder, pipes),
+            Err(error) => return Ended::NotStarted(error),
+        };
 
         let ended = tokio::select! {
             status = child.wait() => match status {
@@ -75,17 +67,14 @@ impl Command<'_> {
                 Err(error) => Ended::NotStarted(error),
             },
             () = tokio::time::sleep(self.limit) => Ended::TimedOut,
-            () = activity.silent_for(self.silence) => Ended::Silent,
+            () = readers.silent_for(self.silence) => Ended::Silent,
             () = cancel.cancelled() => Ended::Canceled,
         };
         if !matches!(ended, Ended::Exited(_)) {
             end_gently(&mut child, group).await;
         }
         signal(group, Signal::SIGKILL);
-        if tokio::time::timeout(LEFTOVER, async { while readers.join_next().await.is_some() {} })
-            .await
-            .is_err()
-        {
+        if !readers.finish(LEFTOVER).await {
             recorder.notice("a process that the command left behind still runs; its output is not awaited");
         }
         ended
@@ -114,6 +103,13 @@ pub(crate) fn find_program(program: &str, path: &std::ffi::OsStr) -> Option<Path
     })
 }
 
+/// Where the command writes to.
+fn pipes(child: &mut Child) -> std::io::Result<Vec<(Stream, OwnedFd)>> {
+    let stdout = child.stdout.take().map(|pipe| Ok((Stream::Stdout, pipe.into_owned_fd()?)));
+    let stderr = child.stderr.take().map(|pipe| Ok((Stream::Stderr, pipe.into_owned_fd()?)));
+    stdout.into_iter().chain(stderr).collect()
+}
+
 async fn end_gently(child: &mut Child, group: Option<Pid>) {
     for (how, grace) in [(Signal::SIGINT, INTERRUPT_GRACE), (Signal::SIGTERM, TERMINATE_GRACE)] {
         signal(group, how);
@@ -131,52 +127,5 @@ async fn end_gently(child: &mut Child, group: Option<Pid>) {
 fn signal(group: Option<Pid>, signal: Signal) {
     if let Some(group) = group {
         killpg(group, signal).ok();
-    }
-}
-
-async fn read(
-    mut pipe: impl AsyncRead + Unpin,
-    stream: Stream,
-    phase: Phase,
-    recorder: Recorder,
-    activity: Arc<Activity>,
-) {
-    let mut splitter = LineSplitter::default();
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(bytes @ 1..) = pipe.read(&mut buffer).await {
-        activity.mark();
-        recorder.lines(phase, stream, splitter.push(&buffer[..bytes]));
-    }
-    recorder.lines(phase, stream, splitter.finish());
-}
-
-/// When something was last written.
-#[derive(Debug)]
-struct Activity {
-    start: Instant,
-    /// Milliseconds after `start`.
-    last: AtomicU64,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        Self { start: Instant::now(), last: AtomicU64::new(0) }
-    }
-}
-
-impl Activity {
-    fn mark(&self) {
-        let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(elapsed, Ordering::Relaxed);
-    }
-
-    async fn silent_for(&self, limit: Duration) {
-        loop {
-            let until = self.start + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limit;
-            if until <= Instant::now() {
-                return;
-            }
-            tokio::time::sleep_until(until).await;
-        }
     }
 }
