@@ -4,6 +4,7 @@
 
 mod cancel;
 mod claim;
+mod classify;
 mod command;
 mod config;
 mod log;
