@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gitdeploy_core::event::{PhaseChange, PhaseState};
+use gitdeploy_core::event::{Outcome, PhaseChange, PhaseState};
 use gitdeploy_core::manifest::Origin;
 use gitdeploy_core::size::{files as count, size};
 use gitdeploy_core::{BuildSpec, End, Failure, FailureCode, Phase};
@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::classify;
 use crate::command::{Command, Ended};
 use crate::config::Config;
 use crate::log::Recorder;
@@ -222,8 +223,20 @@ impl Build<'_> {
         self.recorder.phase(PhaseChange { phase, state, ms, exit_code, summary });
         match result {
             Ok(done) => Ok(done.value),
-            Err(stop) => Err(stop.during(phase)),
+            Err(stop) => Err(self.explained(stop, phase).during(phase)),
         }
+    }
+
+    /// The same stop, with what the log says about a command that failed.
+    fn explained(&self, stop: Stop, phase: Phase) -> Stop {
+        let is_of_a_command = matches!(phase, Phase::Install | Phase::Build)
+            && matches!(stop.outcome, Outcome::Failed | Outcome::TimedOut);
+        if !is_of_a_command {
+            return stop;
+        }
+        let lines = self.recorder.last_lines(phase);
+        let failure = classify::explain(stop.failure, phase, lines.iter().map(String::as_str));
+        Stop { failure, ..stop }
     }
 }
 

@@ -51,8 +51,9 @@ fn lines(event: &Event) -> Vec<String> {
         Body::End(End { failure: None, .. }) => vec!["--- ready".to_owned()],
         Body::End(End { failure: Some(failure), .. }) => {
             let cause = format!("--- {}: {failure}", failure.code);
+            let hint = failure.hint.as_ref().map(|hint| format!("--- hint: {hint}"));
             let fix = failure.fix.as_ref().map(|fix| format!("--- fix: {fix}"));
-            std::iter::once(cause).chain(fix).collect()
+            std::iter::once(cause).chain(hint).chain(fix).collect()
         }
         Body::Phase(_) | Body::Plan { .. } | Body::Progress { .. } => Vec::new(),
     }

@@ -15,6 +15,9 @@ use super::spool::{Spool, log_line};
 /// How long the end of a build waits for the bus to take more of the log.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How much of the log is looked at for the reason of a failure, in bytes of events.
+const TAIL: u64 = 512 << 10;
+
 /// Records what a build tells. Clones record to the same log.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
@@ -72,6 +75,14 @@ impl Recorder {
     /// Records that a phase ended.
     pub(crate) fn phase(&self, change: PhaseChange) {
         self.spool.append([Body::Phase(change)]);
+    }
+
+    /// What commands of `phase` wrote last.
+    pub(crate) fn last_lines(&self, phase: Phase) -> Vec<String> {
+        self.spool.last_lines(phase, TAIL).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the log cannot be read back");
+            Vec::new()
+        })
     }
 
     /// Archives the log, records the end and waits until the bus has taken it, as long as it takes any. Whoever

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Mutex;
 
 use gitdeploy_core::event::LogLine;
-use gitdeploy_core::{Body, Event};
+use gitdeploy_core::{Body, Event, Phase, Stream};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -127,6 +127,20 @@ impl Spool {
         Ok((lines, end))
     }
 
+    /// What commands of `phase` wrote last: of the last `bytes` bytes that are recorded, those lines.
+    pub(crate) fn last_lines(&self, phase: Phase, bytes: u64) -> std::io::Result<Vec<String>> {
+        let recorded = *self.written.borrow();
+        let offset = recorded.saturating_sub(bytes);
+        let (events, _) = self.read(offset, usize::MAX, bytes)?;
+        // The first is cut, unless it is the first of all.
+        let whole = events.iter().skip(usize::from(offset > 0));
+        let lines = whole.filter_map(|event| match serde_json::from_str::<Event>(event).ok()?.body {
+            Body::Log(line) if line.phase == phase && line.stream != Stream::Builder => Some(line.text),
+            _ => None,
+        });
+        Ok(lines.collect())
+    }
+
     /// Copies all that is recorded to `writer`.
     pub(crate) fn copy_to(&self, writer: &mut impl std::io::Write) -> std::io::Result<()> {
         let mut offset = 0;
@@ -198,13 +212,12 @@ impl Read for ReadFrom<'_> {
 }
 
 /// A log line; its number is given when it is recorded.
-pub(crate) fn log_line(phase: gitdeploy_core::Phase, stream: gitdeploy_core::Stream, text: String) -> Body {
+pub(crate) fn log_line(phase: Phase, stream: Stream, text: String) -> Body {
     Body::Log(LogLine { phase, stream, line: 0, text })
 }
 
 #[cfg(test)]
 mod tests {
-    use gitdeploy_core::{Phase, Stream};
 
     use super::*;
 

@@ -6,6 +6,7 @@
 mod cancel;
 mod claim;
 mod harness;
+mod hints;
 mod hostile;
 mod publish;
 mod settings;

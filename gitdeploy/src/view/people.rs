@@ -109,6 +109,9 @@ impl People {
         let code = failure.map(|failure| format!(" {DIM}[{}]{PLAIN}", failure.code)).unwrap_or_default();
         self.line(&format!("{RED}✗ {} after {took}{PLAIN}", words(deployment.state)));
         self.line(&format!("  cause  {cause}{code}"));
+        if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
+            self.line(&format!("  hint   {hint}"));
+        }
         if let Some(fix) = failure.and_then(|failure| failure.fix.as_ref()) {
             self.line(&format!("  fix    {fix}"));
         }

@@ -26,8 +26,11 @@ pub(crate) fn line(event: &Event) -> String {
             match &end.failure {
                 None => format!("--- {state}\n"),
                 Some(failure) => {
-                    let fix = failure.fix.as_ref().map(|fix| format!("fix: {}\n", plain(fix)));
-                    format!("--- {state}: {}\n{}", plain(&failure.cause), fix.unwrap_or_default())
+                    let line = |name: &str, text: &Option<String>| {
+                        text.as_ref().map(|text| format!("{name}: {}\n", plain(text))).unwrap_or_default()
+                    };
+                    let (hint, fix) = (line("hint", &failure.hint), line("fix", &failure.fix));
+                    format!("--- {state}: {}\n{hint}{fix}", plain(&failure.cause))
                 }
             }
         }

@@ -54,6 +54,7 @@ struct DeploymentPage {
 /// Why it failed.
 struct FailureBox {
     cause: Sentence,
+    hint: Option<Sentence>,
     fix: Option<Sentence>,
     code: FailureCode,
 }
@@ -102,6 +103,7 @@ pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Resu
         repository: deployment.origin.repository,
         failure: deployment.failure.map(|failure| FailureBox {
             cause: Sentence::of(&failure.cause),
+            hint: failure.hint.as_deref().map(Sentence::of),
             fix: failure.fix.as_deref().map(Sentence::of),
             code: failure.code,
         }),

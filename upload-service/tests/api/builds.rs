@@ -92,7 +92,7 @@ async fn a_build_that_fails_says_why() {
         r#"
         phase build
         log "error: no such module"
-        event '"kind":"end","state":"failed","phase":"build","failure":{"code":"build.exit","cause":"the build command exited with 2","fix":"mend it"}'
+        event '"kind":"end","state":"failed","phase":"build","failure":{"code":"build.exit","cause":"the build command exited with 2","fix":"mend it","hint":"it is known"}'
         exit 1
         "#,
     )
@@ -103,7 +103,7 @@ async fn a_build_that_fails_says_why() {
     assert_eq!(view["phase"], "build");
     assert_eq!(
         view["failure"],
-        json!({ "code": "build.exit", "cause": "the build command exited with 2", "fix": "mend it" })
+        json!({ "code": "build.exit", "cause": "the build command exited with 2", "fix": "mend it", "hint": "it is known" })
     );
     assert_eq!(platform.whole_log(&id).await.last().unwrap(), "fix: mend it");
     assert!(platform.route("blog").await.is_none());

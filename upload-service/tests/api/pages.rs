@@ -111,7 +111,7 @@ async fn a_page_that_is_ahead_of_the_catalog_goes_on_before_the_end() {
 #[tokio::test]
 async fn a_failure_stands_on_top_with_its_fix() {
     let platform = Platform::new(
-        r#"event '"kind":"end","state":"failed","failure":{"code":"build.exit","cause":"`bash build.sh` exited with 2","fix":"mend <it>"}'"#,
+        r#"event '"kind":"end","state":"failed","failure":{"code":"build.exit","cause":"`bash build.sh` exited with 2","fix":"mend <it>","hint":"it is `known`"}'"#,
     )
     .await;
     let id = platform.deploy("blog").await;
@@ -120,7 +120,7 @@ async fn a_failure_stands_on_top_with_its_fix() {
     let (failure, log) =
         (page.find("<code>bash build.sh</code> exited with 2.").unwrap(), page.find("<pre").unwrap());
     assert!(failure < log);
-    assert!(page.contains("<p>Mend &#60;it&#62;.</p>"), "{page}");
+    assert!(page.contains("<p>It is <code>known</code>.</p>\n<p>Mend &#60;it&#62;.</p>"), "{page}");
 }
 
 #[tokio::test]
