@@ -10,6 +10,7 @@ use gitdeploy_core::claim::{Claim, Credentials, variable};
 use gitdeploy_runtime::ready::wait_for;
 use gitdeploy_runtime::{SettingError, Vars};
 use gitdeploy_store::{Keys, LentKeys, S3Access, StoreConfig};
+use secrecy::ExposeSecret as _;
 use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) use service::Service;
@@ -56,6 +57,14 @@ impl Claimed {
             others.filter(|(name, _)| !merged.iter().any(|(claimed, _)| claimed == name)).cloned().collect();
         merged.extend(others);
         Ok(Self { vars: merged, lent })
+    }
+
+    /// What is lent at first, with names for it: the log must not show it.
+    pub(crate) fn secrets(&self) -> Vec<(&'static str, String)> {
+        let Some(Lent { first, .. }) = &self.lent else { return Vec::new() };
+        let token = first.session_token.as_ref().map(|token| ("the session token that was lent", token));
+        let secrets = [("the key that was lent", &first.secret_access_key)].into_iter().chain(token);
+        secrets.map(|(name, secret)| (name, secret.expose_secret().to_owned())).collect()
     }
 
     /// Makes the store one that knows us by what is lent.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Deserializer};
 
 /// The settings `GITDEPLOY_BUILD_*` of the platform. What a project says about its own build is in
@@ -18,6 +19,12 @@ pub struct Config {
     /// Names of variables of the builder that builds get too, such as those of a private registry.
     #[serde(deserialize_with = "list")]
     pub pass: Vec<String>,
+    /// Which of them are no secrets.
+    #[serde(deserialize_with = "list")]
+    pub public: Vec<String>,
+    /// Files of the output in which tokens and keys may stand that nobody has told us, as globs.
+    #[serde(deserialize_with = "globs")]
+    pub allow_secrets_in: GlobSet,
     /// Where the workspace is made; absent: the system's directory for temporary files.
     pub workspace: Option<PathBuf>,
     /// What started the builder.
@@ -36,6 +43,14 @@ pub struct Config {
     pub seconds: u64,
     /// How long the build command may write nothing, in seconds.
     pub silent_seconds: u64,
+    /// How many lines a build may write at once.
+    pub log_burst_lines: u64,
+    /// How many lines it may then write a second.
+    pub log_lines_per_second: u64,
+    /// How many bytes of events are archived.
+    pub log_bytes: u64,
+    /// How many bytes of the first lines, and of the last, are shown while the build runs.
+    pub log_live_bytes: u64,
     /// How many files a site may have.
     pub output_files: u64,
     /// How large one file may be, in bytes.
@@ -62,6 +77,8 @@ impl Default for Config {
             allow_schemes: vec!["https".to_owned(), "ssh".to_owned()],
             allow_private_addresses: false,
             pass: Vec::new(),
+            public: Vec::new(),
+            allow_secrets_in: GlobSet::empty(),
             workspace: None,
             launcher: Launcher::None,
             ready_seconds: 30,
@@ -71,6 +88,10 @@ impl Default for Config {
             install_silent_seconds: 5 * 60,
             seconds: 30 * 60,
             silent_seconds: 10 * 60,
+            log_burst_lines: 10_000,
+            log_lines_per_second: 2_000,
+            log_bytes: 100 * MIB,
+            log_live_bytes: 4 * MIB,
             output_files: 50_000,
             output_file_bytes: 100 * MIB,
             output_bytes: 2048 * MIB,
@@ -82,6 +103,14 @@ impl Default for Config {
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let items = Vec::<String>::deserialize(deserializer)?;
     Ok(items.iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+}
+
+fn globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GlobSet, D::Error> {
+    let mut globs = GlobSetBuilder::new();
+    for item in list(deserializer)? {
+        globs.add(Glob::new(&item).map_err(serde::de::Error::custom)?);
+    }
+    globs.build().map_err(serde::de::Error::custom)
 }
 
 impl Config {

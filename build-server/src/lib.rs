@@ -13,10 +13,12 @@ pub mod pack;
 mod pipeline;
 mod plan;
 mod publish;
+mod secrets;
 mod source;
 mod stop;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,6 +32,7 @@ use jiff::Timestamp;
 
 pub use config::Config;
 
+use secrets::{Known, Secrets};
 use stop::Stop;
 
 /// What a canceled build exits with: 128 and the number of SIGINT, as shells do.
@@ -57,7 +60,9 @@ fn start(vars: &Vars) -> anyhow::Result<ExitCode> {
         };
         let mut settings = Settings::from_vars(&claimed.vars)?;
         claimed.lend_to(&mut settings.store);
-        run(settings, &claimed.vars).await
+        let mut known = Known::of([vars, &claimed.vars], &settings.config.pass, &settings.config.public);
+        claimed.secrets().into_iter().for_each(|(name, value)| known.add(name, &value));
+        run(settings, &claimed.vars, &known).await
     });
     // A thread that still waits for a git server must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -89,7 +94,7 @@ impl Settings {
     }
 }
 
-async fn run(settings: Settings, vars: &Vars) -> anyhow::Result<End> {
+async fn run(settings: Settings, vars: &Vars, known: &Known) -> anyhow::Result<End> {
     let Settings { mut spec, config, store, bus } = settings;
     let attempt = *spec.attempt.get_or_insert_with(attempt_now);
     let cancel = cancel::watch(config.launcher)?;
@@ -109,8 +114,16 @@ async fn run(settings: Settings, vars: &Vars) -> anyhow::Result<End> {
     } else {
         log::Outlet::Stdout
     };
-    let recorder = log::Recorder::start(spec.output_id(), attempt, outlet, cancel.clone())
-        .context("cannot create the file that holds the log")?;
+    let secrets = Secrets::new(&known.secrets).context("cannot look for so many secrets")?;
+    let limits = log::Limits::of(&config);
+    let recorder =
+        log::Recorder::new(spec.output_id(), attempt, outlet, limits, Arc::new(secrets), cancel.clone())
+            .context("cannot create the file that holds the log")?;
+    for name in &known.too_short {
+        recorder.notice(format!(
+            "the value of `{name}` is too short to be kept secret: it has less than 6 bytes"
+        ));
+    }
 
     let store = wait_for("the store", bound, async || open_store(&store).await);
     let store = match cancel.run_until_cancelled(store).await {

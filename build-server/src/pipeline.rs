@@ -198,6 +198,7 @@ impl Build<'_> {
         let files = tokio::task::spawn_blocking(move || output::walk(&directory, plain, &config))
             .await
             .map_err(|error| disk("cannot read the output directory")(error.into()))??;
+        let files = output::refuse_secrets(files, self.recorder.secrets().clone(), self.config).await?;
         if !files.iter().any(|file| file.path.as_str() == "index.html") {
             self.recorder.notice("the site has no `index.html` at its top: its front page will not be found");
         }

@@ -12,7 +12,10 @@ use rustix::pipe::fcntl_setpipe_size;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{LineSplitter, Recorder};
+use super::Recorder;
+use super::journal::{Journal, Now};
+use super::lines::Lines;
+use super::versions::Versions;
 
 /// How much a pipe holds: the most that Linux gives to whoever is not root.
 const PIPE: usize = 1 << 20;
@@ -53,8 +56,7 @@ impl Readers {
             fcntl_setpipe_size(&pipe, PIPE).ok();
             let reader = Reader {
                 pipe: pipe.into(),
-                stream,
-                phase,
+                output: Output::new(phase, stream, recorder),
                 recorder: recorder.clone(),
                 activity: activity.clone(),
                 given_up: given_up.clone(),
@@ -82,8 +84,7 @@ impl Readers {
 
 struct Reader {
     pipe: std::fs::File,
-    stream: Stream,
-    phase: Phase,
+    output: Output,
     recorder: Recorder,
     activity: Arc<Activity>,
     given_up: Arc<AtomicBool>,
@@ -91,10 +92,10 @@ struct Reader {
 
 impl Reader {
     fn run(mut self) {
-        let mut splitter = LineSplitter::default();
         let mut buffer = vec![0; READ];
         while !self.given_up.load(Ordering::Relaxed) {
             if !self.is_readable() {
+                self.recorder.write(|journal| self.output.look(journal));
                 continue;
             }
             let bytes = match self.pipe.read(&mut buffer) {
@@ -107,12 +108,12 @@ impl Reader {
                 }
             };
             self.activity.mark();
-            self.recorder.lines(self.phase, self.stream, splitter.push(&buffer[..bytes]));
+            self.recorder.write(|journal| self.output.push(&buffer[..bytes], journal));
             if bytes < MUCH {
                 std::thread::sleep(NAP);
             }
         }
-        self.recorder.lines(self.phase, self.stream, splitter.finish());
+        self.recorder.write(|journal| self.output.finish(journal));
     }
 
     /// Waits a while for something to read, or for the end of the pipe.
@@ -124,6 +125,47 @@ impl Reader {
 
 const RETRY: std::io::ErrorKind = std::io::ErrorKind::WouldBlock;
 const INTERRUPTED: std::io::ErrorKind = std::io::ErrorKind::Interrupted;
+
+/// What one pipe brings, on its way into the log.
+struct Output {
+    from: (Phase, Stream),
+    lines: Lines,
+    versions: Versions,
+}
+
+impl Output {
+    fn new(phase: Phase, stream: Stream, recorder: &Recorder) -> Self {
+        let lines = Lines::new(recorder.secrets().clone());
+        Self { from: (phase, stream), lines, versions: Versions::default() }
+    }
+
+    fn push(&mut self, bytes: &[u8], journal: &mut Journal) {
+        let (from, now) = (self.from, Now::read());
+        self.lines.push(bytes, |text, ending| {
+            self.versions
+                .take(text, ending, now.instant, |number, text| journal.line(from, number, text, now));
+        });
+    }
+
+    /// Records what waits for something to follow.
+    fn look(&mut self, journal: &mut Journal) {
+        let (from, now) = (self.from, Now::read());
+        self.lines.rest(|text, ending| {
+            self.versions
+                .take(text, ending, now.instant, |number, text| journal.line(from, number, text, now));
+        });
+        self.versions.look(now.instant, |number, text| journal.line(from, number, text, now));
+    }
+
+    fn finish(&mut self, journal: &mut Journal) {
+        let (from, now) = (self.from, Now::read());
+        self.lines.finish(|text, ending| {
+            self.versions
+                .take(text, ending, now.instant, |number, text| journal.line(from, number, text, now));
+        });
+        self.versions.finish(|number, text| journal.line(from, number, text, now));
+    }
+}
 
 /// When something was last written.
 #[derive(Debug)]

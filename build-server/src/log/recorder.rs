@@ -3,67 +3,93 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gitdeploy_core::event::{Decision, PhaseChange, PhaseState};
+use gitdeploy_core::event::{Decision, LogLine, PhaseChange, PhaseState};
 use gitdeploy_core::{Attempt, Body, End, Event, OutputId, Phase, Stream, keys};
 use gitdeploy_store::{Content, ObjectStore, Put};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::journal::Journal;
+use super::limits::Limits;
 use super::sender::{self, Outlet};
-use super::spool::{Spool, log_line};
+use super::spool::Spool;
+use crate::secrets::Secrets;
 
 /// How long the end of a build waits for the bus to take more of the log.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// How much of the log is looked at for the reason of a failure, in bytes of events.
-const TAIL: u64 = 512 << 10;
+const TAIL: usize = 512 << 10;
 
 /// Records what a build tells. Clones record to the same log.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
     id: OutputId,
     spool: Arc<Spool>,
+    secrets: Arc<Secrets>,
     sender: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Recorder {
-    /// An empty log, sent to `outlet` as it grows. `cancel` is canceled when a later attempt has taken over.
+    /// An empty log, sent to `outlet` as it grows, without `secrets`. `cancel` is canceled when a later attempt has
+    /// taken over.
+    pub(crate) fn new(
+        id: OutputId,
+        attempt: Attempt,
+        outlet: Outlet,
+        limits: Limits,
+        secrets: Arc<Secrets>,
+        cancel: CancellationToken,
+    ) -> std::io::Result<Self> {
+        let spool = Arc::new(Spool::create(limits, secrets.clone())?);
+        let sender = tokio::spawn(sender::send(id.clone(), attempt, spool.clone(), outlet, cancel));
+        Ok(Self { id, spool, secrets, sender: Arc::new(Mutex::new(Some(sender))) })
+    }
+
+    /// A log in which nothing is secret.
+    #[cfg(test)]
     pub(crate) fn start(
         id: OutputId,
         attempt: Attempt,
         outlet: Outlet,
         cancel: CancellationToken,
     ) -> std::io::Result<Self> {
-        let spool = Arc::new(Spool::create()?);
-        let sender = tokio::spawn(sender::send(id.clone(), attempt, spool.clone(), outlet, cancel));
-        Ok(Self { id, spool, sender: Arc::new(Mutex::new(Some(sender))) })
+        let secrets = Arc::new(Secrets::new(&[]).expect("nothing can be looked for"));
+        Self::new(id, attempt, outlet, Limits::of(&crate::config::Config::default()), secrets, cancel)
     }
 
-    /// Records lines of a command.
-    pub(crate) fn lines(&self, phase: Phase, stream: Stream, lines: Vec<String>) {
-        if !lines.is_empty() {
-            self.spool.append(lines.into_iter().map(|text| log_line(phase, stream, text)));
-        }
+    /// What must not be in the log.
+    pub(crate) fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
+    }
+
+    /// Lets `write` record what a command has written.
+    pub(super) fn write(&self, write: impl FnOnce(&mut Journal)) {
+        self.spool.write(write);
+    }
+
+    fn event(&self, body: Body) {
+        self.spool.write(|journal| journal.event(body));
     }
 
     /// Records a line of our own.
     pub(crate) fn say(&self, phase: Phase, text: impl Into<String>) {
-        self.spool.append([log_line(phase, Stream::Builder, text.into())]);
+        self.event(Body::Log(LogLine { phase, stream: Stream::Builder, line: 0, text: text.into() }));
     }
 
     /// Records something the author should know.
     pub(crate) fn notice(&self, text: impl Into<String>) {
-        self.spool.append([Body::Notice { text: text.into() }]);
+        self.event(Body::Notice { text: text.into() });
     }
 
     /// Records what was decided.
     pub(crate) fn plan(&self, decisions: Vec<Decision>) {
-        self.spool.append([Body::Plan { decisions }]);
+        self.event(Body::Plan { decisions });
     }
 
     /// Records how far a phase has come.
     pub(crate) fn progress(&self, phase: Phase, done: u64, total: Option<u64>, unit: &str) {
-        self.spool.append([Body::Progress { phase, done, total, unit: unit.to_owned() }]);
+        self.event(Body::Progress { phase, done, total, unit: unit.to_owned() });
     }
 
     /// Records that a phase began.
@@ -74,7 +100,7 @@ impl Recorder {
 
     /// Records that a phase ended.
     pub(crate) fn phase(&self, change: PhaseChange) {
-        self.spool.append([Body::Phase(change)]);
+        self.event(Body::Phase(change));
     }
 
     /// What commands of `phase` wrote last.
@@ -98,7 +124,7 @@ impl Recorder {
             Err(error) => {
                 tracing::warn!(%error, "the log is not archived");
                 let notice = format!("the log could not be archived: {error}");
-                self.spool.append_last_with_notice(notice, last.body);
+                self.spool.append_last_with_notice(notice, last);
             }
         }
         self.drain().await;

@@ -12,9 +12,9 @@ use super::spool::Spool;
 
 /// The limits of a batch. Fifty events an entry cost Redis a fiftieth of fifty entries.
 const MOST_EVENTS: usize = 64;
-const MOST_BYTES: u64 = 32 * 1024;
+const MOST_BYTES: usize = 32 * 1024;
 
-/// How long to wait for more when all is sent: a batch of many costs little more than one of a few.
+/// How long more is awaited when something comes: a batch of many costs little more than one of a few.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// How long to wait before a batch is tried again, at first and at most.
@@ -37,14 +37,22 @@ pub(crate) async fn send(
     outlet: Outlet,
     cancel: CancellationToken,
 ) {
-    let mut written = spool.written();
-    let mut offset = 0;
-    while written.wait_for(|bytes| *bytes > offset).await.is_ok() {
-        let (lines, next) = match spool.read(offset, MOST_EVENTS, MOST_BYTES) {
-            Ok(read) => read,
+    let mut recorded = spool.recorded();
+    loop {
+        recorded.borrow_and_update();
+        let lines = match spool.take(MOST_EVENTS, MOST_BYTES) {
+            Ok(lines) => lines,
             Err(error) => return tracing::error!(%error, "the log cannot be read back"),
         };
-        let events: Vec<Event> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        if lines.is_empty() {
+            if recorded.changed().await.is_err() {
+                return;
+            }
+            tokio::time::sleep(GATHER).await;
+            continue;
+        }
+        let lines = String::from_utf8_lossy(&lines);
+        let events: Vec<Event> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let ended = events.last().is_some_and(|event| event.end().is_some());
         let sent = match &outlet {
             Outlet::Bus(bus) => publish(bus, &id, &Batch { attempt, events }).await,
@@ -54,14 +62,9 @@ pub(crate) async fn send(
             cancel.cancel();
             return;
         }
+        spool.sent();
         if ended {
             return;
-        }
-        offset = next;
-        spool.sent(offset);
-        let is_all = *written.borrow() == offset;
-        if is_all {
-            tokio::time::sleep(GATHER).await;
         }
     }
 }
@@ -84,10 +87,10 @@ async fn publish(bus: &EventBus, id: &OutputId, batch: &Batch) -> bool {
 }
 
 /// Writes events to standard output. False: nobody reads it any more.
-async fn write(lines: &[String]) -> bool {
+async fn write(lines: &str) -> bool {
     let mut stdout = tokio::io::stdout();
     let written = async {
-        stdout.write_all(lines.concat().as_bytes()).await?;
+        stdout.write_all(lines.as_bytes()).await?;
         stdout.flush().await
     };
     written.await.is_ok()

@@ -44,47 +44,6 @@ async fn no_process_of_a_build_is_left() {
 }
 
 #[tokio::test]
-async fn output_of_any_kind_becomes_lines() {
-    let builder = Builder::new().await;
-    let script = r"
-        printf 'no end'; printf '\n'; printf 'bad \xff byte\n'; printf '10%%\r100%%\n'
-        head -c 40000 /dev/zero | tr '\0' x; echo
-        mkdir dist; echo hi > dist/index.html; printf 'last line without an end'
-    ";
-    let built = builder.build_script(script, &[]).await;
-    built.assert_ready();
-    let lines = built.lines();
-    for expected in ["no end", "bad \u{FFFD} byte", "100%", "last line without an end"] {
-        assert!(lines.contains(&expected), "{expected}: {lines:?}");
-    }
-    let long: usize = lines.iter().filter(|line| line.starts_with("xxx")).map(|line| line.len()).sum();
-    assert_eq!(long, 40_000);
-}
-
-#[tokio::test]
-async fn every_line_of_a_long_log_arrives() {
-    let builder = Builder::new().await;
-    let script = "seq 1 100000; mkdir dist; echo hi > dist/index.html";
-    let built = builder.build_script(script, &[]).await;
-    built.assert_ready();
-    let numbers: Vec<_> = built.lines().iter().filter_map(|line| line.parse::<u32>().ok()).collect();
-    assert!(numbers.into_iter().eq(1..=100_000));
-    assert!(builder.archive() == built.events, "the archive differs");
-}
-
-#[tokio::test]
-async fn long_lines_arrive_up_to_the_end() {
-    let builder = Builder::new().await;
-    let script =
-        "head -c 30000000 /dev/zero | tr '\\0' x | fold -w 4000; mkdir dist; echo hi > dist/index.html";
-    let built = builder.build_script(script, &[]).await;
-    built.assert_ready();
-    let bytes: usize =
-        built.lines().iter().filter(|line| line.starts_with("xxx")).map(|line| line.len()).sum();
-    assert_eq!(bytes, 30_000_000);
-}
-
-#[tokio::test]
 async fn git_hooks_and_links_in_the_repository_do_nothing() {
     let builder = Builder::new().await;
     let repository = gitdeploy_test::git::Repository::new()

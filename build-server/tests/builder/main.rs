@@ -8,6 +8,7 @@ mod claim;
 mod harness;
 mod hints;
 mod hostile;
+mod log;
 mod publish;
 mod settings;
 mod source;

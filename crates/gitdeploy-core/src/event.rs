@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::phase::Phase;
 
-/// One thing that happened in a build. `seq` counts from 1 without a gap within an attempt.
+/// One thing that happened in a build. `seq` counts from 1 within an attempt. Each is one more than the one before,
+/// or it is that of a [`Body::Gap`], which stands for all events up to its own number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The event's place in its attempt, from 1.
@@ -111,7 +112,8 @@ pub struct LogLine {
     pub phase: Phase,
     /// Where it was written to.
     pub stream: Stream,
-    /// The line's number in the deployment's log, from 1.
+    /// The line's number in the deployment's log, from 1. A line that is written over, as progress bars are, has
+    /// the same number each time.
     pub line: u64,
     /// The line without its end; ANSI colours are kept.
     pub text: String,
@@ -207,6 +209,11 @@ impl Event {
             Body::End(end) => Some(end),
             _ => None,
         }
+    }
+
+    /// Appends the event as one line of JSON, without a line end.
+    pub fn write_json(&self, text: &mut Vec<u8>) {
+        serde_json::to_writer(text, self).expect("an event has only text keys, and memory takes it");
     }
 
     /// The event as one line of JSON, without a line end.
