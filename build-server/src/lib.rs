@@ -138,7 +138,8 @@ async fn run(settings: Settings, vars: &Vars, known: &Known) -> anyhow::Result<E
             return Err(error.into());
         }
     };
-    let end = pipeline::run(&spec, &config, vars, &store, &recorder, &cancel).await;
+    let mut end = pipeline::run(&spec, &config, vars, &store, &recorder, &cancel).await;
+    recorder.redact(&mut end);
     if let Some(failure) = &end.failure {
         tracing::info!(code = %failure.code, "{failure}");
     }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::journal::Journal;
 use super::limits::Limits;
+use super::redact;
 use super::sender::{self, Outlet};
 use super::spool::Spool;
 use crate::secrets::Secrets;
@@ -61,6 +62,11 @@ impl Recorder {
     /// What must not be in the log.
     pub(crate) fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
+    }
+
+    /// Replaces the secrets in what is said about the end.
+    pub(crate) fn redact(&self, end: &mut End) {
+        redact::end(&self.secrets, end);
     }
 
     /// Lets `write` record what a command has written.

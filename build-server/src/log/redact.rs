@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gitdeploy_core::{Body, Failure};
+use gitdeploy_core::{Body, End, Failure};
 
 use crate::secrets::Secrets;
 
@@ -21,12 +21,14 @@ pub(super) fn body(secrets: &Arc<Secrets>, body: &mut Body) {
         }
         Body::Log(line) => text(&mut line.text),
         Body::Notice { text: notice } => text(notice),
-        Body::End(end) => end.failure.iter_mut().for_each(|failure| self::failure(secrets, failure)),
+        Body::End(end) => self::end(secrets, end),
         Body::Gap { .. } | Body::Progress { .. } => {}
     }
 }
 
-fn failure(secrets: &Arc<Secrets>, failure: &mut Failure) {
-    let texts = [&mut failure.cause].into_iter().chain(&mut failure.fix).chain(&mut failure.hint);
-    texts.for_each(|text| secrets.redact(text));
+/// Replaces the secrets in what is said about the end of a build.
+pub(super) fn end(secrets: &Arc<Secrets>, end: &mut End) {
+    if let Some(Failure { cause, fix, hint, .. }) = &mut end.failure {
+        [cause].into_iter().chain(fix).chain(hint).for_each(|text| secrets.redact(text));
+    }
 }

@@ -155,3 +155,121 @@ impl Spool {
 fn length(range: &std::ops::Range<u64>) -> usize {
     usize::try_from(range.end - range.start).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gitdeploy_core::End;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::journal::Now;
+    use super::super::rate::Limit;
+    use super::*;
+
+    fn spool(rate: Limit, archive: u64, live: u64) -> Spool {
+        let secrets = Arc::new(Secrets::new(&[]).unwrap());
+        Spool::create(Limits { rate, archive, live }, secrets).unwrap()
+    }
+
+    fn parse(ndjson: &[u8]) -> Vec<Event> {
+        ndjson
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+
+    fn archive(spool: &Spool) -> Vec<Event> {
+        let mut copy = Vec::new();
+        spool.copy_to(&mut copy).unwrap();
+        parse(&copy)
+    }
+
+    /// All that is to be sent, in batches of at most so many events and bytes.
+    fn live(spool: &Spool, most: usize, bytes: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let batch = parse(&spool.take(most, bytes).unwrap());
+            if batch.is_empty() {
+                return events;
+            }
+            let size: usize = batch.iter().map(|event| event.to_json().len() + 1).sum();
+            assert!(batch.len() <= most && (size <= bytes || batch.len() == 1));
+            events.extend(batch);
+        }
+    }
+
+    /// That each line is there or counted, and returns how many there were.
+    fn told(events: &[Event]) -> u64 {
+        let (mut lines, mut missing) = (0, 0);
+        for event in events {
+            match &event.body {
+                Body::Gap { lines, .. } => missing += lines,
+                Body::Log(line) => {
+                    assert_eq!(line.line, lines + missing + 1);
+                    (lines, missing) = (line.line, 0);
+                }
+                _ => {}
+            }
+        }
+        lines + missing
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_told_or_counted_whatever_the_limits(
+            steps in vec((0_u64..60, 0_u64..900, any::<bool>()), 1..30),
+            burst in 1_u64..100,
+            a_second in 1_u64..100,
+            room in 0_u64..20_000,
+            live_bytes in 1_u64..9000,
+            most in 1_usize..70,
+            bytes in 1_usize..3000,
+        ) {
+            let spool = spool(Limit { burst, a_second }, (4 << 20) + room, live_bytes);
+            let mut now = Now::read();
+            let (mut written, mut sent) = (0, Vec::new());
+            for (lines, milliseconds, speaks) in steps {
+                now.instant += Duration::from_millis(milliseconds);
+                spool.write(|journal| {
+                    for _ in 0..lines {
+                        written = journal.line((Phase::Build, Stream::Stdout), None, b"some words", now);
+                    }
+                    if speaks {
+                        journal.event(Body::Notice { text: "a word".to_owned() });
+                    }
+                });
+                sent.extend(live(&spool, most, bytes));
+            }
+            let last = spool.close(Body::End(End::ready(1, 2)));
+            spool.write(|journal| journal.event(Body::Notice { text: "too late".to_owned() }));
+            spool.append_last(&last);
+            sent.extend(live(&spool, most, bytes));
+
+            let archive = archive(&spool);
+            prop_assert!(archive.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+            prop_assert_eq!(told(&archive), written);
+            prop_assert_eq!(told(&sent), written);
+            prop_assert!(archive.last().unwrap().end().is_some() && sent.last().unwrap().end().is_some());
+            // What is sent is the archive, but for gaps that stand for what is left out.
+            let mut before = 0;
+            for event in &sent {
+                let is_next = event.seq == before + 1 && archive[usize::try_from(before).unwrap()] == *event;
+                let stands_for = event.seq > before && matches!(event.body, Body::Gap { .. });
+                prop_assert!(is_next || stands_for, "{event:?} after {before}");
+                before = event.seq;
+            }
+        }
+    }
+
+    #[test]
+    fn a_notice_may_come_before_the_end() {
+        let spool = spool(Limit { burst: 10, a_second: 10 }, 1000, 1000);
+        let last = spool.close(Body::End(End::ready(1, 2)));
+        spool.append_last_with_notice("the log could not be archived".to_owned(), last);
+        let sent = live(&spool, 64, 1000);
+        assert_eq!(sent.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2]);
+        assert!(sent[1].end().is_some());
+    }
+}

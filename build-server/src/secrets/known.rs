@@ -76,6 +76,9 @@ const TELLING: &[&str] = &[
     "TOKEN",
 ];
 
+/// How the names of our settings for builds begin; none of them is a secret.
+const SETTINGS: &str = "GITDEPLOY_BUILD_";
+
 /// How names of variables end that only say where something is.
 const PLACES: &[&str] = &["_FILE", "_PATH", "_DIR", "_DIRECTORY"];
 
@@ -104,11 +107,15 @@ impl Known {
         public: &[String],
     ) -> Self {
         let mut known = Self::default();
-        for (name, value) in vars.into_iter().flatten().filter(|(name, _)| !public.contains(name)) {
+        let is_public = |name: &String| {
+            let is_named_so = PUBLIC.iter().any(|prefix| name.starts_with(prefix));
+            public.contains(name) || (is_named_so && pass.contains(name))
+        };
+        for (name, value) in vars.into_iter().flatten().filter(|(name, _)| !is_public(name)) {
             for login in logins(value) {
                 known.add(name, &login);
             }
-            let is_passed = pass.contains(name) && !PUBLIC.iter().any(|prefix| name.starts_with(prefix));
+            let is_passed = pass.contains(name);
             if is_passed && is_short(value) && !known.too_short.contains(name) {
                 known.too_short.push(name.clone());
             }
@@ -138,7 +145,9 @@ fn is_short(value: &str) -> bool {
 
 fn is_telling(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    TELLING.iter().any(|part| name.contains(part)) && !PLACES.iter().any(|end| name.ends_with(end))
+    !name.starts_with(SETTINGS)
+        && TELLING.iter().any(|part| name.contains(part))
+        && !PLACES.iter().any(|end| name.ends_with(end))
 }
 
 /// The password in an address, as it stands there and as it is meant; of one without a password, a name that is
@@ -193,6 +202,7 @@ mod tests {
             ("AWS_SECRET_ACCESS_KEY", "of-the-store"),
             ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token"),
             ("GITDEPLOY_BUS_REDIS_URL", "redis://build:pass%2Fword@redis:6379/0"),
+            ("GITDEPLOY_BUILD_ALLOW_SECRETS_IN", "docs/**"),
             ("GITDEPLOY_BUILD_COMMAND", "npm run build"),
             ("GITDEPLOY_CLAIM_TOKEN", "of-the-claim"),
             ("GIT_REPOSITORY_URL", "https://0123456789abcdef0123@host/r"),
@@ -215,9 +225,9 @@ mod tests {
             ("PIN", "abc12"),
             ("PORT", "8080"),
             ("SITE", "https://example.org"),
-            ("VITE_API", "https://api.example.org"),
+            ("VITE_API_TOKEN", "for-everybody"),
         ];
-        let known = known(&vars, &["FLAG", "MODE", "PIN", "PORT", "SITE", "VITE_API"], &["SITE"]);
+        let known = known(&vars, &["FLAG", "MODE", "PIN", "PORT", "SITE", "VITE_API_TOKEN"], &["SITE"]);
         assert!(known.secrets.is_empty(), "{known:?}");
         assert_eq!(known.too_short, ["PIN"]);
     }

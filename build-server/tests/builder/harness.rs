@@ -138,7 +138,7 @@ pub(crate) fn log_lines(events: &[Event]) -> impl Iterator<Item = &LogLine> {
     })
 }
 
-fn parse(ndjson: &str) -> Vec<Event> {
+pub(crate) fn parse(ndjson: &str) -> Vec<Event> {
     let lines = ndjson.lines().filter(|line| !line.is_empty());
     let events: Vec<Event> = lines.map(|line| serde_json::from_str(line).expect(line)).collect();
     let mut last = 0;

@@ -1,9 +1,12 @@
 //! What of a command's output is in the log, and what is told of the rest.
 
+use std::time::{Duration, Instant};
+
 use gitdeploy_core::event::{Outcome, Stream};
 use gitdeploy_core::{Body, Event, FailureCode};
+use gitdeploy_test::git::Repository;
 
-use crate::harness::{Builder, log_lines};
+use crate::harness::{Builder, LIMIT, log_lines, parse};
 
 /// A site, so that a build ends well.
 const SITE: &str = "mkdir dist; echo hi > dist/index.html";
@@ -107,6 +110,80 @@ async fn the_archive_has_a_limit_too_and_keeps_the_end() {
         assert!((4_000_000..6_500_000).contains(&bytes), "{bytes}");
         assert_eq!(written.len() as u64 + missing(events), 2001);
     }
+}
+
+/// Checks that every line of the build is there or told as missing, and returns how many there were.
+fn assert_all_told(events: &[Event]) -> u64 {
+    let (mut lines, mut missing) = (0, 0);
+    for event in events {
+        match &event.body {
+            Body::Gap { lines, .. } => missing += lines,
+            // Another version of the same line.
+            Body::Log(line) if line.line == lines && missing == 0 => {}
+            Body::Log(line) => {
+                assert_eq!(line.line, lines + missing + 1, "before {line:?}");
+                (lines, missing) = (line.line, 0);
+            }
+            _ => {}
+        }
+    }
+    lines + missing
+}
+
+/// The most memory that a process has had at once, in bytes.
+fn peak(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+#[tokio::test]
+async fn memory_stays_small_whatever_a_build_writes() {
+    let builder = Builder::new().await;
+    let script = format!(
+        r"
+        echo ready; sleep 1
+        seq 1 2000000
+        head -c 1073741824 /dev/zero | tr '\0' x; echo; echo after the line
+        head -c 20000000 /dev/urandom; echo; sleep 1.2; echo after the binary
+        for n in $(seq 1 100); do printf '%d of 100\r' $n; sleep 0.01; done; echo; echo after the progress
+        {SITE}; printf '\xe2\x82'
+    "
+    );
+    let repository = Repository::new().file("build.sh", &script).commit("Add a script");
+    builder.git.add("site", &repository);
+    let started = Instant::now();
+    let mut running = builder.program("site").var("GITDEPLOY_BUILD_COMMAND", "bash build.sh").start();
+    running.wait_for_line("\"ready\"", LIMIT).await;
+    let (process, before) = (running.id(), peak(running.id()).unwrap());
+    let watch = tokio::spawn(async move {
+        let mut most = 0;
+        while let Some(peak) = peak(process) {
+            most = peak;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        most
+    });
+    assert_eq!(running.wait(5 * LIMIT).await, 0, "{:?}", running.stderr());
+    let seconds = started.elapsed().as_secs() + 1;
+    let more = (watch.await.unwrap() - before) >> 20;
+    assert!(more < 64, "{more} MiB more than at the start");
+
+    let live = parse(&running.stdout().join("\n"));
+    let archive = builder.archive();
+    for events in [&live, &archive] {
+        // Pieces of the long line count as lines.
+        assert!(assert_all_told(events) > 2_000_000 + (1 << 30) / (16 * 1024));
+        let lines: Vec<_> = log_lines(events).filter(|line| line.stream == Stream::Stdout).collect();
+        let versions = lines.iter().filter(|line| line.text.ends_with(" of 100")).count();
+        assert!((2..=10).contains(&versions), "{versions}");
+        for expected in ["100 of 100", "after the binary", "after the progress", "\u{FFFD}"] {
+            assert!(lines.iter().any(|line| line.text == expected), "{expected}");
+        }
+        assert!(lines.len() as u64 <= 10_000 + 2_000 * seconds + 200, "{} in {seconds} s", lines.len());
+    }
+    let bytes = |events: &[Event]| events.iter().map(|event| event.to_json().len() + 1).sum::<usize>();
+    assert!(bytes(&live) < 13 << 20 && bytes(&archive) < 105 << 20, "{} {}", bytes(&live), bytes(&archive));
 }
 
 #[tokio::test]
