@@ -66,7 +66,8 @@ impl Build<'_> {
 
         let source = workspace.source();
         let fetch = source::fetch(self.spec, self.config, self.store, &source, self.recorder, self.cancel);
-        let fetched = self.in_phase(Phase::Clone, async { Ok(Done::of(fetch.await?)) }).await?;
+        let mut fetched = self.in_phase(Phase::Clone, async { Ok(Done::of(fetch.await?)) }).await?;
+        fetched.origin.message.iter_mut().for_each(|message| self.recorder.secrets().redact(message));
 
         let (files, origin) = if fetched.prebuilt {
             let walk = self.walk(&source, false);

@@ -201,8 +201,11 @@ async fn secrets_are_in_no_line_and_in_no_word_of_ours() {
         ("GITDEPLOY_BUILD_PASS", "NPM_TOKEN,SHORT"),
         ("GITDEPLOY_BUILD_INSTALL", "true hunter2/hunter2-hunter2"),
     ];
-    let built = builder.build_script(&script, &vars).await;
+    let repository = Repository::new().file("build.sh", &script).commit(&format!("Use {token}"));
+    let vars = [&[("GITDEPLOY_BUILD_COMMAND", "bash build.sh")], &vars[..]].concat();
+    let built = builder.build(&repository, &vars).await;
     built.assert_ready();
+    assert_eq!(builder.manifest().unwrap().origin.message.as_deref(), Some("Use [redacted]"));
     let told = format!("{:?}", built.events);
     for secret in ["hunter2", "aHVudGVy", "h1bnRlcjIv", "68756e7465", "pa55word"] {
         assert!(!told.contains(secret), "{secret}: {told}");
