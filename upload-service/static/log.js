@@ -30,9 +30,21 @@
 
   const show = (line) => {
     const follow = atEnd();
-    log.append(`${line}\n`);
+    const text = document.createTextNode(`${line}\n`);
+    log.append(text);
     if (follow) {
       toEnd();
+    }
+    return text;
+  };
+
+  // A line that is written over, as progress bars are, has the same number again.
+  let last = { line: 0, text: null };
+  const showLine = (line, text) => {
+    if (line === last.line) {
+      last.text.data = `${text}\n`;
+    } else {
+      last = { line, text: show(text) };
     }
   };
 
@@ -46,7 +58,7 @@
   const on = (kind, handle) =>
     source.addEventListener(kind, (message) => handle(JSON.parse(message.data)));
 
-  on("log", (event) => show((event.stream === "builder" ? "* " : "") + plain(event.text)));
+  on("log", (event) => showLine(event.line, (event.stream === "builder" ? "* " : "") + plain(event.text)));
   on("gap", (event) => show(`[${event.lines} lines ${plain(event.reason)}]`));
   on("notice", (event) => show(`note: ${plain(event.text)}`));
   on("plan", (event) => {

@@ -104,8 +104,10 @@ impl Journal {
         let event = Event { seq: 0, at, body: Body::Log(LogLine { phase, stream, line, text }) };
         let dropped = Dropped { event, lines: u64::from(number.is_none()) };
         if is_allowed {
-            let missing = self.too_fast.forget();
-            self.keep_gap(missing);
+            if !self.too_fast.is_empty() {
+                let missing = self.too_fast.forget();
+                self.keep_gap(missing);
+            }
             self.keep(dropped);
         } else {
             self.too_fast.push(dropped);

@@ -64,6 +64,8 @@ struct FailureBox {
 struct Log {
     phases: Vec<PhaseRow>,
     lines: VecDeque<String>,
+    /// The number of the line of the build that is shown last: one that is written over has it again.
+    line: Option<u64>,
     /// How many lines are above those that are shown.
     above: usize,
     /// The last event that is shown.
@@ -165,6 +167,14 @@ impl Log {
                 row.state = "failed";
             }
         }
+        let line_number = match &event.body {
+            Body::Log(line) => Some(line.line),
+            _ => None,
+        };
+        if line_number.is_some() && line_number == self.line {
+            self.lines.pop_back();
+        }
+        self.line = line_number;
         for line in line(event).lines() {
             self.lines.push_back(line.to_owned());
         }

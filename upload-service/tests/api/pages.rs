@@ -91,6 +91,19 @@ async fn a_running_deployment_shows_its_log_so_far_and_where_to_go_on() {
 }
 
 #[tokio::test]
+async fn of_a_line_that_is_written_over_the_page_shows_the_last_version() {
+    let platform = Platform::new(
+        r#"bar() { event "\"kind\":\"log\",\"phase\":\"build\",\"stream\":\"stdout\",\"line\":7,\"text\":\"$1\""; }
+        phase build; bar 10%; bar 50%; bar 100%; log after; publish"#,
+    )
+    .await;
+    let id = platform.deploy("blog").await;
+    platform.final_view(&id).await;
+    let page = visit(&platform, &format!("/deployments/{id}")).await.text;
+    assert!(page.contains("100%\nafter") && !page.contains("10%\n") && !page.contains("50%"), "{page}");
+}
+
+#[tokio::test]
 async fn a_page_that_is_ahead_of_the_catalog_goes_on_before_the_end() {
     let platform = Platform::new("publish; meet go").await;
     let id = platform.deploy("blog").await;
