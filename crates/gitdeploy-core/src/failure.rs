@@ -78,6 +78,8 @@ codes! {
     CloneReference = "clone.reference",
     /// The repository has no commit.
     CloneEmpty = "clone.empty",
+    /// A path of the commit cannot be written, or would lead elsewhere.
+    CloneTree = "clone.tree",
     /// The repository is larger than the limit.
     CloneTooLarge = "clone.too_large",
     /// The clone took longer than the limit.

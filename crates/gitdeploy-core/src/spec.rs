@@ -38,6 +38,23 @@ pub mod variable {
     pub const ORIGIN_MESSAGE: &str = "GITDEPLOY_ORIGIN_MESSAGE";
 }
 
+/// The variables that say who builders are to git servers. They are no part of a spec: the operator sets them,
+/// and what is in them is shown nowhere.
+pub mod git {
+    /// The password or token for repositories over HTTPS.
+    pub const TOKEN: &str = "GITDEPLOY_GIT_TOKEN";
+    /// The user that goes with it; absent: one that the forges take with a token.
+    pub const USER: &str = "GITDEPLOY_GIT_USER";
+    /// The one host, with a port where it is not the usual one, that gets the token or sees the key.
+    pub const HOST: &str = "GITDEPLOY_GIT_HOST";
+    /// The private key for repositories over SSH.
+    pub const SSH_KEY: &str = "GITDEPLOY_GIT_SSH_KEY";
+    /// Keys of SSH servers, in the lines of a `known_hosts` file.
+    pub const KNOWN_HOSTS: &str = "GITDEPLOY_GIT_KNOWN_HOSTS";
+    /// All of them.
+    pub const ALL: &[&str] = &[TOKEN, USER, HOST, SSH_KEY, KNOWN_HOSTS];
+}
+
 /// What to build and what to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildSpec {

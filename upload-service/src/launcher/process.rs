@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use gitdeploy_bus::EventBus;
-use gitdeploy_core::spec::variable;
+use gitdeploy_core::spec::{git, variable};
 use gitdeploy_core::{BuildSpec, Failure, FailureCode};
 use gitdeploy_runtime::Vars;
 use nix::sys::signal::Signal;
@@ -231,6 +231,7 @@ fn passed(vars: &Vars) -> Vars {
         .collect();
     let wanted = |name: &str| {
         (PASSED.contains(&name)
+            || git::ALL.contains(&name)
             || PASSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             || named.contains(&name))
             && !OF_PROJECTS.contains(&name)
@@ -256,6 +257,8 @@ mod tests {
             "NODE_EXTRA_CA_CERTS",
             "NPM_TOKEN",
             "GITHUB_TOKEN",
+            "GITDEPLOY_GIT_TOKEN",
+            "GITDEPLOY_GIT_KNOWN_HOSTS",
         ];
         let mut vars: Vars = all.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
         vars.push((PASS.to_owned(), "NPM_TOKEN, OTHER".to_owned()));
@@ -270,6 +273,8 @@ mod tests {
                 "GITDEPLOY_STORE_DIRECTORY",
                 "NODE_EXTRA_CA_CERTS",
                 "NPM_TOKEN",
+                git::TOKEN,
+                git::KNOWN_HOSTS,
                 PASS
             ]
         );

@@ -1,5 +1,6 @@
 //! The variables that every builder is told, of those of the service.
 
+use gitdeploy_core::spec::git;
 use gitdeploy_runtime::Vars;
 
 use crate::launcher::{OF_PROJECTS, PASS};
@@ -20,7 +21,7 @@ const BUILDS: &str = "GITDEPLOY_BUILD_";
 /// What a builder's own environment says better than we do.
 const OF_BUILDERS: &[&str] = &["GITDEPLOY_BUILD_LAUNCHER", "GITDEPLOY_BUILD_WORKSPACE"];
 
-/// What every builder is told: where the store is, the limits, and what the operator passes on to builds.
+/// What every builder is told: where the store is, the limits, who it is to git servers, and what the operator passes on to builds.
 pub(super) fn of_every_builder(vars: &Vars) -> Vars {
     let passed: Vec<&str> = vars
         .iter()
@@ -30,7 +31,7 @@ pub(super) fn of_every_builder(vars: &Vars) -> Vars {
     let wanted = |name: &str| {
         let is_limit =
             name.starts_with(BUILDS) && !OF_PROJECTS.contains(&name) && !OF_BUILDERS.contains(&name);
-        is_limit || STORE.contains(&name) || passed.contains(&name)
+        is_limit || STORE.contains(&name) || git::ALL.contains(&name) || passed.contains(&name)
     };
     let mut told: Vars =
         vars.iter().filter(|(name, value)| wanted(name) && !value.is_empty()).cloned().collect();
@@ -68,6 +69,8 @@ mod tests {
             ("GITDEPLOY_BUILD_SECONDS", "60"),
             ("GITDEPLOY_BUS_REDIS_URL", "hidden"),
             ("GITDEPLOY_CATALOG_KMS_KEY", "hidden"),
+            ("GITDEPLOY_GIT_HOST", "git.example"),
+            ("GITDEPLOY_GIT_TOKEN", "lent"),
             ("GITDEPLOY_LEND_REDIS_URL", "hidden"),
             ("GITDEPLOY_STORE_BUCKET", "sites"),
             ("GITDEPLOY_STORE_PREFIX", ""),
@@ -81,6 +84,8 @@ mod tests {
                 "AWS_REGION=eu-central-1",
                 "GITDEPLOY_BUILD_PASS=NPM_TOKEN, OTHER",
                 "GITDEPLOY_BUILD_SECONDS=60",
+                "GITDEPLOY_GIT_HOST=git.example",
+                "GITDEPLOY_GIT_TOKEN=lent",
                 "GITDEPLOY_STORE_BUCKET=sites",
                 "NPM_TOKEN=lent",
                 "AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000",
