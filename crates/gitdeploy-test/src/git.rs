@@ -1,7 +1,10 @@
 //! A real smart-HTTP git server: `git http-backend` behind an HTTP server of ours, on a port of its own.
 
 mod cgi;
+mod daemon;
+mod lfs;
 mod repository;
+mod ssh;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
@@ -21,7 +24,10 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+pub use daemon::GitDaemon;
+pub use lfs::pointer;
 pub use repository::Repository;
+pub use ssh::SshServer;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -40,6 +46,10 @@ struct Shared {
     root: TempDir,
     /// How the names that are not simply served are answered.
     manners: Mutex<HashMap<String, Manner>>,
+    /// What is kept in LFS for a name, by its SHA-256.
+    objects: Mutex<HashMap<String, lfs::Objects>>,
+    /// Each request with its `Authorization`, if it had one.
+    requests: Mutex<Vec<(String, Option<String>)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,13 +60,20 @@ enum Manner {
     Hang,
     /// With this status.
     Status(StatusCode),
+    /// By leading to another address.
+    Redirect(String),
 }
 
 impl GitServer {
     /// Starts a server without repositories.
     pub async fn start() -> Self {
         let root = tempfile::tempdir().expect("a temporary directory can be made");
-        let shared = Arc::new(Shared { root, manners: Mutex::default() });
+        let shared = Arc::new(Shared {
+            root,
+            manners: Mutex::default(),
+            objects: Mutex::default(),
+            requests: Mutex::default(),
+        });
         let stopping = CancellationToken::new();
         let (tell, told) = oneshot::channel();
         let thread = std::thread::spawn({
@@ -69,13 +86,37 @@ impl GitServer {
 
     /// Serves a copy of a repository, in place of what had the name before. The branch `main` is its default.
     pub fn add(&self, name: &str, repository: &Repository) {
-        let root = self.shared.root.path();
-        let bare = root.join(file_name(name));
-        if bare.exists() {
-            std::fs::remove_dir_all(&bare).expect("our own directory can be removed");
-        }
-        repository::git(root, &["clone", "--quiet", "--mirror", &repository.path_text(), &file_name(name)]);
-        repository::git(&bare, &["symbolic-ref", "HEAD", "refs/heads/main"]);
+        mirror(self.shared.root.path(), name, repository);
+    }
+
+    /// Keeps a file in LFS for a repository. [`pointer`] is what the repository has in its place.
+    pub fn add_to_lfs(&self, name: &str, content: &[u8]) {
+        self.lfs(name, |objects| objects.add(content));
+    }
+
+    /// Says that files of a repository in LFS are at another address, below which their SHA-256 is added.
+    pub fn lend_lfs_from(&self, name: &str, base: &str) {
+        self.lfs(name, |objects| objects.base = Some(base.to_owned()));
+    }
+
+    /// Leads whoever asks for a name to another address.
+    pub fn redirect(&self, name: &str, url: &str) {
+        self.set(name, Manner::Redirect(url.to_owned()));
+    }
+
+    /// The paths of all requests so far, each with its `Authorization`.
+    pub fn requests(&self) -> Vec<(String, Option<String>)> {
+        self.shared.requests.lock().expect("no panic while locked").clone()
+    }
+
+    /// Where the server listens, such as `127.0.0.1:40123`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn lfs(&self, name: &str, change: impl FnOnce(&mut lfs::Objects)) {
+        let mut objects = self.shared.objects.lock().expect("no panic while locked");
+        change(objects.entry(file_name(name)).or_default());
     }
 
     /// Lets a client fetch any commit by its id, as large hosts do. Without this, only tips can be fetched.
@@ -163,6 +204,9 @@ impl Shared {
     async fn answer(&self, request: Request<Incoming>) -> std::io::Result<Response<Body>> {
         let path = request.uri().path().to_owned();
         let name = path.split('/').nth(1).unwrap_or_default();
+        let authorization = request.headers().get(header::AUTHORIZATION);
+        let authorization = authorization.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        self.requests.lock().expect("no panic while locked").push((path.clone(), authorization));
         let manner = self.manners.lock().expect("no panic while locked").get(name).cloned();
         match manner {
             Some(Manner::Hang) => std::future::pending().await,
@@ -173,7 +217,22 @@ impl Shared {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
                 return Ok(response);
             }
+            Some(Manner::Redirect(url)) => {
+                let rest = path.strip_prefix(&format!("/{name}")).unwrap_or_default();
+                let query = request.uri().query().unwrap_or_default();
+                let mut response = plain(StatusCode::MOVED_PERMANENTLY);
+                let location = header::HeaderValue::from_str(&format!("{url}{rest}?{query}"));
+                response.headers_mut().insert(header::LOCATION, location.expect("the test names an address"));
+                return Ok(response);
+            }
             Some(Manner::Login(_)) | None => {}
+        }
+        if path.contains("/info/lfs/") {
+            let objects = self.objects.lock().expect("no panic while locked").get(name).cloned();
+            return match objects {
+                Some(objects) => lfs::answer(&objects, Self::origin(&request), name, request).await,
+                None => Ok(plain(StatusCode::NOT_FOUND)),
+            };
         }
         let is_known = Path::new(name).extension().is_some_and(|extension| extension == "git")
             && self.root.path().join(name).is_dir();
@@ -182,6 +241,24 @@ impl Shared {
         }
         cgi::answer(self.root.path(), request).await
     }
+}
+
+impl Shared {
+    /// Where the client thinks that the server is.
+    fn origin(request: &Request<Incoming>) -> String {
+        let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+        format!("http://{}", host.unwrap_or_default())
+    }
+}
+
+/// Makes a bare copy of a repository.
+fn mirror(root: &Path, name: &str, repository: &Repository) {
+    let bare = root.join(file_name(name));
+    if bare.exists() {
+        std::fs::remove_dir_all(&bare).expect("our own directory can be removed");
+    }
+    repository::git(root, &["clone", "--quiet", "--mirror", &repository.path_text(), &file_name(name)]);
+    repository::git(&bare, &["symbolic-ref", "HEAD", "refs/heads/main"]);
 }
 
 fn has_login(headers: &HeaderMap, expected: &str) -> bool {

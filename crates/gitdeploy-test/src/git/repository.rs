@@ -56,6 +56,50 @@ impl Repository {
         self
     }
 
+    /// Registers another repository as a submodule, at a commit of it. It need not be there.
+    #[must_use]
+    pub fn submodule(self, path: &str, url: &str, commit: &str) -> Self {
+        let modules = self.path().join(".gitmodules");
+        let before = std::fs::read_to_string(&modules).unwrap_or_default();
+        let after = format!("{before}[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n");
+        std::fs::write(modules, after).expect("a file can be written");
+        self.gitlink(path, commit)
+    }
+
+    /// Makes a commit of another repository an entry of the next commit, as a submodule that nobody registered.
+    #[must_use]
+    pub fn gitlink(self, path: &str, commit: &str) -> Self {
+        git(self.path(), &["update-index", "--add", "--cacheinfo", &format!("160000,{commit},{path}")]);
+        std::fs::create_dir_all(self.path().join(path)).expect("a folder can be made");
+        self
+    }
+
+    /// Commits a tree that is given entry by entry, as no git would make it: mode, name, id of the object.
+    #[must_use]
+    pub fn raw_commit(self, entries: &[(&str, &[u8], String)]) -> Self {
+        let mut tree = Vec::new();
+        for (mode, name, id) in entries {
+            tree.extend_from_slice(mode.as_bytes());
+            tree.push(b' ');
+            tree.extend_from_slice(name);
+            tree.push(0);
+            let bytes = (0..id.len() / 2).map(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16));
+            tree.extend(bytes.map(|byte| byte.expect("an id is hexadecimal")));
+        }
+        let tree = self.object("tree", &tree);
+        let commit = git(self.path(), &["commit-tree", "-m", "raw", &tree]);
+        git(self.path(), &["update-ref", "refs/heads/main", &commit]);
+        self
+    }
+
+    /// Adds an object without looking at it, and returns its id.
+    pub fn object(&self, kind: &str, content: &[u8]) -> String {
+        let file = self.path().join(".git/object");
+        std::fs::write(&file, content).expect("a file can be written");
+        let file = file.to_str().expect("temporary directories have plain names").to_owned();
+        git(self.path(), &["hash-object", "-w", "--literally", "-t", kind, &file])
+    }
+
     /// Removes a file.
     #[must_use]
     pub fn remove(self, path: &str) -> Self {
