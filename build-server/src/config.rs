@@ -6,6 +6,8 @@ use std::time::Duration;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Deserializer};
 
+use crate::source::Credentials;
+
 /// The settings `GITDEPLOY_BUILD_*` of the platform. What a project says about its own build is in
 /// [`gitdeploy_core::spec::BuildSettings`].
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +37,10 @@ pub struct Config {
     pub clone_seconds: u64,
     /// How much a clone may transfer, in bytes.
     pub clone_bytes: u64,
+    /// How many files and folders a commit may have, with its submodules.
+    pub checkout_files: u64,
+    /// How large its files may be together, in bytes.
+    pub checkout_bytes: u64,
     /// How long the install command may take, in seconds.
     pub install_seconds: u64,
     /// How long the install command may write nothing, in seconds.
@@ -57,6 +63,9 @@ pub struct Config {
     pub output_file_bytes: u64,
     /// How large all files may be together, in bytes.
     pub output_bytes: u64,
+    /// Who the builder is to git servers, from the variables `GITDEPLOY_GIT_*`.
+    #[serde(skip)]
+    pub(crate) git: Credentials,
 }
 
 /// What started the builder.
@@ -84,6 +93,8 @@ impl Default for Config {
             ready_seconds: 30,
             clone_seconds: 5 * 60,
             clone_bytes: 2048 * MIB,
+            checkout_files: 250_000,
+            checkout_bytes: 4096 * MIB,
             install_seconds: 15 * 60,
             install_silent_seconds: 5 * 60,
             seconds: 30 * 60,
@@ -95,6 +106,7 @@ impl Default for Config {
             output_files: 50_000,
             output_file_bytes: 100 * MIB,
             output_bytes: 2048 * MIB,
+            git: Credentials::default(),
         }
     }
 }

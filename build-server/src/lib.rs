@@ -85,9 +85,11 @@ impl Settings {
     fn from_vars(vars: &Vars) -> Result<Self, SettingError> {
         let spec = BuildSpec::from_vars(vars)
             .map_err(|error| SettingError::new(error.variable, error.reason.clone()))?;
+        let mut config: Config = section("GITDEPLOY_BUILD_", vars)?;
+        config.git = source::Credentials::from_vars(vars)?;
         Ok(Self {
             spec,
-            config: section("GITDEPLOY_BUILD_", vars)?,
+            config,
             store: section("GITDEPLOY_STORE_", vars)?,
             bus: section("GITDEPLOY_BUS_", vars)?,
         })

@@ -2,7 +2,22 @@
 
 mod address;
 mod archive;
+mod budget;
+mod checkout;
 mod clone;
+mod credentials;
+mod gitmodules;
+mod host_key;
+mod http;
+mod lfs;
+mod problem;
+mod reference;
+mod rules;
+mod session;
+mod submodules;
+mod tree;
+mod upstream;
+mod web;
 
 use std::path::Path;
 
@@ -17,6 +32,7 @@ use crate::log::Recorder;
 use crate::stop::{Stop, disk};
 
 pub(crate) use clone::set_timeouts;
+pub(crate) use credentials::Credentials;
 
 /// What was fetched.
 #[derive(Debug)]
@@ -38,7 +54,6 @@ pub(crate) async fn fetch(
     match &spec.source {
         Source::Git { repository, reference } => {
             let address = address::Address::parse(repository)?;
-            address.check(&config.allow_schemes, config.allow_private_addresses).await?;
             let origin =
                 clone::clone(address, reference.as_deref(), target, config, recorder, cancel).await?;
             Ok(Fetched { origin, prebuilt: false })

@@ -5,11 +5,14 @@
 
 mod cancel;
 mod claim;
+mod clone;
 mod harness;
 mod hints;
 mod hostile;
 mod log;
+mod private;
 mod publish;
 mod settings;
 mod source;
+mod submodules;
 mod toolchains;
