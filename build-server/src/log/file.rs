@@ -17,6 +17,12 @@ impl SpoolFile {
         Ok(Self { file: tempfile::tempfile()?, bytes: 0 })
     }
 
+    /// A file that is full.
+    #[cfg(test)]
+    pub(super) fn full() -> Self {
+        Self { file: File::options().write(true).open("/dev/full").unwrap(), bytes: 0 }
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }

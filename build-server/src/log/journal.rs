@@ -156,8 +156,14 @@ impl Journal {
         for dropped in kept {
             self.put(dropped);
         }
+        self.tell_lost();
+    }
+
+    fn tell_lost(&mut self) {
         let missing = std::mem::take(&mut self.lost);
-        self.put_gap(missing, "are missing: the builder's disk did not take them".to_owned());
+        if missing > 0 {
+            self.append(gap(missing, "are missing: the builder's disk did not take them".to_owned()));
+        }
     }
 
     fn keep_gap(&mut self, lines: u64) {
@@ -183,16 +189,21 @@ impl Journal {
         }
     }
 
-    fn put(&mut self, Dropped { mut event, lines }: Dropped) {
+    fn put(&mut self, dropped: Dropped) {
+        self.tell_lost();
+        self.append(dropped);
+        if self.buffer.json.len() >= WRITE {
+            self.flush();
+        }
+    }
+
+    fn append(&mut self, Dropped { mut event, lines }: Dropped) {
         self.seq += 1;
         event.seq = self.seq;
         event.write_json(&mut self.buffer.json);
         self.buffer.json.push(b'\n');
         self.buffer.events += 1;
         self.buffer.lines += lines;
-        if self.buffer.json.len() >= WRITE {
-            self.flush();
-        }
     }
 
     /// Writes the lines that are recorded.
@@ -227,7 +238,7 @@ impl Journal {
             Err(error) => {
                 tracing::warn!(%error, "the log cannot be written");
                 self.seq -= 1;
-                self.lost += 1;
+                self.lost += u64::from(matches!(event.body, Body::Log(_)));
             }
         }
     }

@@ -264,6 +264,28 @@ mod tests {
     }
 
     #[test]
+    fn what_the_disk_does_not_take_is_counted_when_it_takes_more() {
+        let spool = spool(Limit { burst: 1000, a_second: 10 }, 100 << 20, 1 << 20);
+        let say = |lines: u64| {
+            spool.write(|journal| {
+                for _ in 0..lines {
+                    journal.line((Phase::Build, Stream::Stdout), None, b"some words", Now::read());
+                }
+            });
+        };
+        say(3);
+        let file = std::mem::replace(&mut spool.lock().file, super::super::file::SpoolFile::full());
+        say(4);
+        say(5);
+        spool.lock().file = file;
+        say(2);
+        let archive = archive(&spool);
+        assert_eq!(told(&archive), 14);
+        assert!(matches!(archive[3].body, Body::Gap { lines: 9, .. }), "{archive:?}");
+        assert_eq!(live(&spool, 64, 1000), archive);
+    }
+
+    #[test]
     fn a_notice_may_come_before_the_end() {
         let spool = spool(Limit { burst: 10, a_second: 10 }, 1000, 1000);
         let last = spool.close(Body::End(End::ready(1, 2)));

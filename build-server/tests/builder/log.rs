@@ -145,7 +145,7 @@ async fn memory_stays_small_whatever_a_build_writes() {
         echo ready; sleep 1
         seq 1 2000000
         head -c 1073741824 /dev/zero | tr '\0' x; echo; echo after the line
-        head -c 20000000 /dev/urandom; echo; sleep 1.2; echo after the binary
+        head -c 20000000 /dev/urandom; echo; sleep 2.5; echo after the binary
         for n in $(seq 1 100); do printf '%d of 100\r' $n; sleep 0.01; done; echo; echo after the progress
         {SITE}; printf '\xe2\x82'
     "
@@ -176,7 +176,7 @@ async fn memory_stays_small_whatever_a_build_writes() {
         assert!(assert_all_told(events) > 2_000_000 + (1 << 30) / (16 * 1024));
         let lines: Vec<_> = log_lines(events).filter(|line| line.stream == Stream::Stdout).collect();
         let versions = lines.iter().filter(|line| line.text.ends_with(" of 100")).count();
-        assert!((2..=10).contains(&versions), "{versions}");
+        assert!((2..60).contains(&versions), "{versions}");
         for expected in ["100 of 100", "after the binary", "after the progress", "\u{FFFD}"] {
             assert!(lines.iter().any(|line| line.text == expected), "{expected}");
         }
