@@ -97,6 +97,12 @@ impl Build<'_> {
             Ok(Done::of(plan))
         };
         let plan = self.in_phase(Phase::Plan, planning).await?;
+        if let Some(history) = fetched.history
+            && let Some(decision) = source::wanted_history(&plan.root)
+        {
+            self.recorder.plan(vec![decision]);
+            history.fetch().await?;
+        }
         let home = workspace.home();
         let environment =
             plan::environment(self.spec, &fetched.origin, &home, &path, self.vars, &self.config.pass);

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::address::Address;
 use super::budget::{Budget, too_slow};
 use super::checkout::checkout;
+use super::history::History;
 use super::lfs;
 use super::reference::{Tip, Wanted};
 use super::rules::Rules;
@@ -46,20 +47,24 @@ pub(super) async fn clone(
     config: &Config,
     recorder: &Recorder,
     cancel: &CancellationToken,
-) -> Result<Origin, Stop> {
+) -> Result<(Origin, History), Stop> {
     let shown = address.shown.clone();
     recorder.say(gitdeploy_core::Phase::Clone, format!("cloning {shown}"));
     let session = session(config, recorder, cancel);
     let wanted = Wanted::of(reference);
-    let target = target.to_owned();
-    let cloned = in_time(config, cancel, move || run(&session, &address, &wanted, &target)).await?;
+    let (history, target) = ((session.clone(), address.clone()), target.to_owned());
+    let place = target.clone();
+    let cloned = in_time(config, cancel, move || run(&session, &address, &wanted, &place)).await?;
     recorder.plan(cloned.decisions());
-    Ok(Origin {
+    let (session, address) = history;
+    let history = History { session, address, refspecs: cloned.tip.refspecs, target };
+    let origin = Origin {
         repository: Some(shown),
         reference: cloned.tip.name,
         commit: Some(cloned.tip.commit.to_string()),
         message: cloned.message,
-    })
+    };
+    Ok((origin, history))
 }
 
 fn session(config: &Config, recorder: &Recorder, cancel: &CancellationToken) -> Session {

@@ -7,6 +7,7 @@ mod checkout;
 mod clone;
 mod credentials;
 mod gitmodules;
+mod history;
 mod host_key;
 mod http;
 mod lfs;
@@ -33,11 +34,14 @@ use crate::stop::{Stop, disk};
 
 pub(crate) use clone::set_timeouts;
 pub(crate) use credentials::Credentials;
+pub(crate) use history::{History, wanted as wanted_history};
 
 /// What was fetched.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) origin: Origin,
+    /// How to fetch the history too, where the source is a repository.
+    pub(crate) history: Option<History>,
     /// Whether it is a finished site that is only to be published.
     pub(crate) prebuilt: bool,
 }
@@ -54,9 +58,9 @@ pub(crate) async fn fetch(
     match &spec.source {
         Source::Git { repository, reference } => {
             let address = address::Address::parse(repository)?;
-            let origin =
+            let (origin, history) =
                 clone::clone(address, reference.as_deref(), target, config, recorder, cancel).await?;
-            Ok(Fetched { origin, prebuilt: false })
+            Ok(Fetched { origin, history: Some(history), prebuilt: false })
         }
         Source::Upload { kind, origin } => {
             let deployment = spec.deployment.as_ref().ok_or_else(|| {
@@ -68,7 +72,7 @@ pub(crate) async fn fetch(
             tokio::task::spawn_blocking(move || archive::unpack(file, &target))
                 .await
                 .map_err(|error| disk("cannot unpack the archive")(error.into()))??;
-            Ok(Fetched { origin: origin.clone(), prebuilt: *kind == UploadKind::Prebuilt })
+            Ok(Fetched { origin: origin.clone(), history: None, prebuilt: *kind == UploadKind::Prebuilt })
         }
     }
 }

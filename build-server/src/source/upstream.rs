@@ -65,6 +65,16 @@ impl<'a> Upstream<'a> {
         })
     }
 
+    /// Fetches the history of what was fetched before.
+    pub(super) fn deepen(&self, repository: &Repository, refspecs: &[String]) -> Result<(), Stop> {
+        self.session.with_tries(&self.address.shown, || {
+            self.within(|| {
+                let mut remote = repository.remote_anonymous(&self.address.shown)?;
+                self.pull(&mut remote, refspecs, ALL)
+            })
+        })
+    }
+
     fn within<T>(&self, run: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
         match &self.link {
             Some(link) => link.within(run),

@@ -142,6 +142,34 @@ async fn hooks_filters_and_settings_of_a_repository_run_nothing() {
     assert!(!mark.exists());
 }
 
+#[tokio::test]
+async fn the_history_is_fetched_only_where_the_site_shows_it() {
+    let builder = Builder::new().await;
+    let with = |config: &str| {
+        let first =
+            Repository::new().file("index.html", "1").commit("One").file("index.html", "2").commit("Two");
+        first.file("mkdocs.yml", config).commit("Three")
+    };
+    let script = "git log --format=%s; git rev-parse --is-shallow-repository; git fsck --no-dangling 2>&1; mkdir dist; cp index.html dist";
+    let vars = [
+        ("GITDEPLOY_BUILD_COMMAND", script),
+        ("GITDEPLOY_BUILD_INSTALL", "true"),
+        ("GITDEPLOY_BUILD_OUTPUT", "dist"),
+    ];
+    let built = builder.build(&with("plugins:\n  - git-revision-date-localized\n"), &vars).await;
+    built.assert_ready();
+    assert_eq!(built.decision("history").unwrap().file.as_deref(), Some("mkdocs.yml"));
+    let lines = built.lines();
+    for line in ["Three", "Two", "One", "false"] {
+        assert!(lines.contains(&line), "{line}: {lines:?}");
+    }
+    assert!(!lines.iter().any(|line| line.starts_with("error") || line.contains("missing")), "{lines:?}");
+    let plain = builder.build(&with("site_name: x\n"), &vars).await;
+    plain.assert_ready();
+    assert!(plain.lines().contains(&"true") && !plain.lines().contains(&"Two"), "{:?}", plain.lines());
+    assert!(plain.decision("history").is_none());
+}
+
 fn hex(id: &str) -> Vec<u8> {
     (0..id.len() / 2).map(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).unwrap()).collect()
 }
