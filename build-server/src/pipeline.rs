@@ -107,7 +107,7 @@ impl Build<'_> {
         let environment =
             plan::environment(self.spec, &fetched.origin, &home, &path, self.vars, &self.config.pass);
 
-        if plan.install.is_some() || plan.tool.is_some() {
+        if plan.install.is_some() || plan.tool.is_some() || plan.node.is_some() {
             self.in_phase(Phase::Install, self.install(&plan, workspace, &environment)).await?;
         }
         let before = Snapshot::of(&plan.root);
@@ -131,13 +131,21 @@ impl Build<'_> {
         workspace: &Workspace,
         environment: &[(String, OsString)],
     ) -> Result<Done<()>, Stop> {
-        if let Some(tool) = &plan.tool {
-            let line = format!(
-                "npm install --prefix '{}' --no-audit --no-fund '{tool}'",
-                workspace.tools().display()
-            );
-            let step = Step { line, directory: workspace.home() };
-            self.command(Phase::Install, &step, environment).await?;
+        let tool = |package: &str| {
+            let tools = workspace.tools();
+            let line = format!("npm install --prefix '{}' --no-audit --no-fund '{package}'", tools.display());
+            Step { line, directory: workspace.home() }
+        };
+        if let Some(node) = &plan.node {
+            match self.command(Phase::Install, &tool(node), environment).await {
+                Err(stop) if stop.outcome == Outcome::Failed => self.recorder.notice(
+                    "the wanted version of Node.js cannot be installed; the build goes on with the one that is here",
+                ),
+                other => drop(other?),
+            }
+        }
+        if let Some(package) = &plan.tool {
+            self.command(Phase::Install, &tool(package), environment).await?;
         }
         match &plan.install {
             Some(install) => self.command(Phase::Install, install, environment).await,
@@ -305,6 +313,8 @@ impl Workspace {
     /// The `PATH` of commands: our own, after the tools that the plan installs.
     fn path(&self, vars: &Vars) -> OsString {
         let mut path = self.tools().join("node_modules/.bin").into_os_string();
+        path.push(":");
+        path.push(self.home().join(".venv/bin"));
         let ours = vars.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
         path.push(":");
         path.push(ours.unwrap_or("/usr/local/bin:/usr/bin:/bin"));

@@ -64,7 +64,7 @@ pub(crate) fn find(root: &Path, output: &Output, before: &Snapshot) -> Result<Fo
     let named = match output {
         Output::Root => return Ok(Found { directory: root.to_owned(), notice: None }),
         Output::Setting(setting) => Some(setting.as_str()),
-        Output::Preset(preset) => Some(*preset),
+        Output::Preset(preset) => Some(preset.as_str()),
         Output::Discover => None,
     };
     if let Some(named) = named {
@@ -159,11 +159,11 @@ mod tests {
         tree.page("www/site/about");
         tree.page("node_modules/x");
         assert_eq!(tree.find(&Output::Discover, &before), Ok("www/site".to_owned()));
-        assert_eq!(tree.find(&Output::Preset("dist"), &before), Ok("www/site".to_owned()));
+        assert_eq!(tree.find(&Output::Preset("dist".to_owned()), &before), Ok("www/site".to_owned()));
         tree.page("other");
         assert_eq!(tree.find(&Output::Discover, &before), Err(FailureCode::OutputMissing));
         tree.page("dist");
-        assert_eq!(tree.find(&Output::Preset("dist"), &before), Ok("dist".to_owned()));
+        assert_eq!(tree.find(&Output::Preset("dist".to_owned()), &before), Ok("dist".to_owned()));
     }
 
     #[test]

@@ -28,6 +28,7 @@ enum Kind {
     Pnpm,
     YarnClassic,
     YarnBerry,
+    Bun,
 }
 
 /// The names that lockfiles have, in the order in which they count.
@@ -71,12 +72,14 @@ impl Manager {
                 let major = major.to_owned();
                 (kind, Some(exact.unwrap_or(major)))
             }
+            "bun" => (Kind::Bun, Some(exact.unwrap_or_else(|| "1".to_owned()))),
             other => return Err(unsupported(other)),
         };
         let has_lockfile = match kind {
             Kind::Npm => by_lockfile == Some("npm"),
             Kind::Pnpm => by_lockfile == Some("pnpm"),
             Kind::YarnClassic | Kind::YarnBerry => by_lockfile == Some("yarn"),
+            Kind::Bun => by_lockfile == Some("bun"),
         };
         Ok(Self { kind, version, has_lockfile, directory, because, file })
     }
@@ -87,6 +90,7 @@ impl Manager {
             Kind::Npm => "npm",
             Kind::Pnpm => "pnpm",
             Kind::YarnClassic | Kind::YarnBerry => "yarn",
+            Kind::Bun => "bun",
         };
         self.version.as_ref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
     }
@@ -98,6 +102,7 @@ impl Manager {
             Kind::Pnpm => "pnpm",
             Kind::YarnClassic => "yarn",
             Kind::YarnBerry => "@yarnpkg/cli-dist",
+            Kind::Bun => "bun",
         };
         Some(format!("{package}@{}", self.version.as_deref().unwrap_or("latest")))
     }
@@ -112,6 +117,8 @@ impl Manager {
             (Kind::YarnClassic, false) => "yarn install --non-interactive",
             (Kind::YarnBerry, true) => "yarn install --immutable",
             (Kind::YarnBerry, false) => "yarn install --no-immutable",
+            (Kind::Bun, true) => "bun install --frozen-lockfile",
+            (Kind::Bun, false) => "bun install",
         }
     }
 
@@ -120,6 +127,17 @@ impl Manager {
             Kind::Npm => "npm run build",
             Kind::Pnpm => "pnpm run build",
             Kind::YarnClassic | Kind::YarnBerry => "yarn run build",
+            Kind::Bun => "bun run build",
+        }
+    }
+
+    /// What runs a program of the installed packages.
+    pub(super) fn exec(&self) -> &'static str {
+        match self.kind {
+            Kind::Npm => "npx --no-install",
+            Kind::Pnpm => "pnpm exec",
+            Kind::YarnClassic | Kind::YarnBerry => "yarn run",
+            Kind::Bun => "bun x --no-install",
         }
     }
 }

@@ -1,9 +1,16 @@
 //! Decides what to install, what to run and where the output will lie, and says why.
 
+mod detect;
 mod environment;
+mod evidence;
 mod manager;
+mod node;
 mod package;
 mod preset;
+mod settings;
+mod tool;
+mod tree;
+mod workspace;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,21 +21,33 @@ use gitdeploy_core::{Failure, FailureCode};
 
 use crate::command::find_program;
 use crate::stop::Stop;
+use detect::Detected;
+use evidence::Proof;
 use manager::Manager;
+use node::Node;
 use package::Package;
+use settings::{Setting, Settings};
+use tree::Tree;
 
 pub(crate) use environment::environment;
+pub(crate) use preset::Preset;
 
 /// What a build will do.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The project's directory, where the build command runs.
     pub(crate) root: PathBuf,
-    /// The package that brings the package manager, where it is not npm.
+    /// The site generator, if it is one that is known.
+    pub(crate) preset: Option<&'static Preset>,
+    /// The npm package that brings the wanted version of Node.js, where it is not here.
+    pub(crate) node: Option<String>,
+    /// The npm package that brings the package manager, where it is not npm.
     pub(crate) tool: Option<String>,
     pub(crate) install: Option<Step>,
     pub(crate) build: Option<Step>,
     pub(crate) output: Output,
+    /// Why the build looks at the history of the repository, if it does.
+    pub(crate) history: Option<String>,
     pub(crate) decisions: Vec<Decision>,
 }
 
@@ -47,130 +66,229 @@ pub(crate) enum Output {
     /// Where the project says.
     Setting(String),
     /// Where the framework usually puts it; if it is not there, as with [`Output::Discover`].
-    Preset(&'static str),
+    Preset(String),
     /// In the one directory with an `index.html` that the build makes.
     Discover,
 }
 
+/// Directories in which the files of a finished site may lie, in the order in which they are looked at.
+const PLAIN: &[&str] = &[".", "public", "static", "dist", "www", "site", "docs"];
+
 /// Plans the build of the tree at `source`, for tools that are found on `path`.
 pub(crate) fn plan(source: &Path, settings: &BuildSettings, path: &OsStr) -> Result<Plan, Stop> {
-    let root = root(source, settings.root.as_deref())?;
-    let mut decisions = Decisions::default();
-    if let Some(setting) = &settings.root {
-        decisions.add("root", setting, SETTING, None);
-    }
+    let by_deployment = Settings::of_deployment(settings);
+    let package = Package::read(source, source)?;
+    let top = Tree { source, root: source, package: package.as_ref() };
+    let by_repository = Settings::of_files(&top)?;
+    let wanted_root = match by_deployment.root.clone().or(by_repository.root.clone()) {
+        Some(setting) => Some(setting),
+        None => workspace::site(&top)?,
+    };
+    let root = root(source, wanted_root.as_ref())?;
     let package = Package::read(source, &root)?;
-    let build_script = package.as_ref().and_then(|package| package.script("build"));
-    let build = match (&settings.command, build_script) {
-        (Some(command), _) => {
-            decisions.add("build", command, SETTING, None);
-            Some(command.clone())
-        }
-        (None, Some(_)) => None,
-        (None, None) => return plain(root, package.as_ref(), settings, decisions),
-    };
+    let tree = Tree { source, root: &root, package: package.as_ref() };
+    let by_project = if wanted_root.is_some() { Settings::of_files(&tree)? } else { Settings::default() };
+    let settings = by_deployment.or(by_project).or(by_repository);
 
-    // Whoever names both commands needs no package manager of ours.
-    let needed = package.as_ref().filter(|_| settings.install.is_none() || settings.command.is_none());
-    let manager = needed.map(|package| Manager::find(source, &root, package)).transpose()?;
-    if manager.is_some() && find_program("npm", path).is_none() {
-        return Err(no_node());
+    let mut decisions = Decisions::default();
+    match &wanted_root {
+        Some(setting) => decisions.set("root", setting),
+        None => decisions.add("root", ".", "nothing says otherwise", None),
     }
-    if let Some(manager) = &manager {
-        decisions.add("package_manager", &manager.name(), &manager.because, manager.file.as_deref());
-    }
-    let install = match (&settings.install, &manager) {
-        (Some(line), _) => {
-            decisions.add("install", line, SETTING, None);
-            Some(Step { line: line.clone(), directory: root.clone() })
-        }
-        (None, Some(manager)) => {
-            let line = manager.install();
-            decisions.add(
-                "install",
-                line,
-                "what the package manager offers for builds",
-                manager.file.as_deref(),
-            );
-            Some(Step { line: line.to_owned(), directory: manager.directory.clone() })
-        }
-        (None, None) => None,
-    };
-    let build = build.unwrap_or_else(|| {
-        let line = manager.as_ref().map_or("npm run build", Manager::build);
-        decisions.add("build", line, "the package has a `build` script", Some("package.json"));
-        line.to_owned()
-    });
-    let output = output(settings, package.as_ref(), &mut decisions);
-    Ok(Plan {
-        build: Some(Step { line: build, directory: root.clone() }),
-        root,
-        tool: manager.and_then(|manager| manager.package()),
-        install,
-        output,
-        decisions: decisions.0,
-    })
+    Planner { tree, settings, path, detected: detect::detect(&tree), decisions }.plan()
 }
 
-const SETTING: &str = "the project's settings say so";
+struct Planner<'a> {
+    tree: Tree<'a>,
+    settings: Settings,
+    path: &'a OsStr,
+    detected: Option<Detected>,
+    decisions: Decisions,
+}
 
-/// A tree without a build command: its files are the site.
-fn plain(
-    root: PathBuf,
-    package: Option<&Package>,
-    settings: &BuildSettings,
-    mut decisions: Decisions,
-) -> Result<Plan, Stop> {
-    let directory = settings.output.as_deref().map_or(root.clone(), |output| root.join(output));
-    if !directory.join("index.html").is_file() {
-        let (cause, fix) = if package.is_some() {
-            (
-                "`package.json` has no `build` script and there is no `index.html`",
-                "add a `build` script to `package.json`, or name the command with `--command`",
-            )
-        } else {
-            (
-                "there is neither a `package.json` nor an `index.html`",
-                "name the project's directory with `--root`, or the build command with `--command`",
-            )
+impl Planner<'_> {
+    fn plan(mut self) -> Result<Plan, Stop> {
+        let has_script = self.tree.package.is_some_and(|package| package.script("build").is_some());
+        let is_known = self.detected.as_ref().is_some_and(|found| found.preset.build.is_some());
+        let has_command = self.settings.command.as_ref().is_some_and(|command| !command.value.is_empty());
+        let is_off = self.settings.command.is_some() && !has_command;
+        if is_off || !(has_command || has_script || is_known) {
+            return self.plain();
+        }
+        if let Some(found) = &self.detected {
+            // Whoever names the command knows what it makes.
+            if !has_command {
+                found.check_static(&self.tree)?;
+                tool::check(found, self.path)?;
+            }
+            self.decisions.prove("framework", &found.preset.name, &found.proof);
+        }
+        let manager = self.manager()?;
+        let node = self.node(manager.is_some());
+        let install = self.install(manager.as_ref());
+        let build = self.build(manager.as_ref());
+        let output = self.output();
+        let history = self.detected.as_ref().and_then(|found| found.history(&self.tree));
+        Ok(Plan {
+            preset: self.detected.as_ref().map(|found| found.preset),
+            node: node.and_then(|node| node::package(&node.install?)),
+            tool: manager.and_then(|manager| manager.package()),
+            install,
+            build,
+            output,
+            history: history.map(|proof| proof.because),
+            decisions: self.decisions.0,
+            root: self.tree.root.to_owned(),
+        })
+    }
+
+    /// A tree without a build command: its files are the site.
+    fn plain(mut self) -> Result<Plan, Stop> {
+        let named = self.settings.output.clone();
+        let directory = match &named {
+            Some(setting) => Some(setting.value.as_str()),
+            None => {
+                PLAIN.iter().copied().find(|name| !self.tree.files(&format!("{name}/index.html")).is_empty())
+            }
         };
-        return Err(Stop::author(Failure::new(FailureCode::PlanUnknown, cause).fix(fix)));
+        let page = directory.map(|directory| format!("{directory}/index.html"));
+        let page = page.and_then(|page| self.tree.files(&page).into_iter().next());
+        let (Some(directory), Some(page)) = (directory, page) else {
+            return Err(nothing_to_build(self.tree.package.is_some()));
+        };
+        self.decisions.add("framework", "plain files", "there is nothing to build", Some(&page));
+        self.decisions.add("build", "nothing", "there is an `index.html` and nothing to build", Some(&page));
+        let output = match named {
+            Some(setting) => {
+                self.decisions.set("output", &setting);
+                Output::Setting(setting.value)
+            }
+            None if directory == "." => {
+                self.decisions.add("output", ".", "its `index.html` is there", Some(&page));
+                Output::Root
+            }
+            None => {
+                self.decisions.add("output", directory, "its `index.html` is there", Some(&page));
+                Output::Setting(directory.to_owned())
+            }
+        };
+        Ok(Plan {
+            root: self.tree.root.to_owned(),
+            preset: None,
+            node: None,
+            tool: None,
+            install: None,
+            build: None,
+            output,
+            history: None,
+            decisions: self.decisions.0,
+        })
     }
-    let because = "there is an `index.html` and nothing to build";
-    decisions.add("build", "nothing", because, Some("index.html"));
-    let output = match &settings.output {
-        Some(output) => {
-            decisions.add("output", output, SETTING, None);
-            Output::Setting(output.clone())
-        }
-        None => Output::Root,
-    };
-    Ok(Plan { root, tool: None, install: None, build: None, output, decisions: decisions.0 })
-}
 
-fn output(settings: &BuildSettings, package: Option<&Package>, decisions: &mut Decisions) -> Output {
-    if let Some(output) = &settings.output {
-        decisions.add("output", output, SETTING, None);
-        return Output::Setting(output.clone());
-    }
-    match package.and_then(preset::find) {
-        Some(preset) => {
-            decisions.add(
-                "framework",
-                preset.name,
-                &format!("the package needs `{}`", preset.dependency),
-                Some("package.json"),
-            );
-            decisions.add("output", preset.output, &format!("{} writes there", preset.name), None);
-            Output::Preset(preset.output)
+    /// Whoever names both commands needs no package manager of ours.
+    fn manager(&mut self) -> Result<Option<Manager>, Stop> {
+        let needed = self.settings.install.is_none() || self.settings.command.is_none();
+        let Some(package) = self.tree.package.filter(|_| needed) else { return Ok(None) };
+        let manager = Manager::find(self.tree.source, self.tree.root, package)?;
+        if find_program("npm", self.path).is_none() {
+            return Err(no_node());
         }
-        None => Output::Discover,
+        self.decisions.add("package_manager", &manager.name(), &manager.because, manager.file.as_deref());
+        Ok(Some(manager))
+    }
+
+    fn node(&mut self, is_managed: bool) -> Option<Node> {
+        let is_asked = self.settings.node.is_some();
+        if !is_asked && (!is_managed || self.tree.package.is_none()) {
+            return None;
+        }
+        let here = node::version_here(self.path);
+        let node = Node::find(&self.tree, self.settings.node.as_ref(), here.as_deref());
+        self.decisions.add("node", &node.value, &node.because, node.file.as_deref());
+        Some(node)
+    }
+
+    fn install(&mut self, manager: Option<&Manager>) -> Option<Step> {
+        if let Some(setting) = &self.settings.install {
+            self.decisions.set("install", setting);
+            let step = Step { line: setting.value.clone(), directory: self.tree.root.to_owned() };
+            return Some(step).filter(|step| !step.line.is_empty());
+        }
+        if let Some(found) = &self.detected
+            && let Some(install) = tool::install(found, &self.tree)
+        {
+            self.decisions.add("install", &install.line, &install.because, install.file.as_deref());
+            return Some(Step { line: install.line, directory: self.tree.root.to_owned() });
+        }
+        let manager = manager?;
+        let line = manager.install();
+        self.decisions.add(
+            "install",
+            line,
+            "what the package manager offers for builds",
+            manager.file.as_deref(),
+        );
+        Some(Step { line: line.to_owned(), directory: manager.directory.clone() })
+    }
+
+    fn build(&mut self, manager: Option<&Manager>) -> Option<Step> {
+        let root = self.tree.root;
+        let step = |line: String| Some(Step { line, directory: root.to_owned() });
+        if let Some(setting) = &self.settings.command {
+            self.decisions.set("build", setting);
+            return step(setting.value.clone());
+        }
+        let exec = manager.map_or("npx --no-install", Manager::exec);
+        if let (Some(manager), Some(package)) = (manager, self.tree.package)
+            && let Some(built) = workspace::build(&manager.directory, self.tree.source, root, package, exec)
+        {
+            let because = "it builds the packages that this one needs too";
+            self.decisions.add("build", &built.line, because, Some(built.file));
+            return Some(Step { line: built.line, directory: manager.directory.clone() });
+        }
+        let script = self.tree.package.and_then(|package| package.script("build"));
+        let wanted = self.detected.as_ref().and_then(|found| found.preset.script.as_deref());
+        if let Some(script) = script
+            && wanted.is_none_or(|wanted| script.contains(wanted))
+        {
+            let line = manager.map_or("npm run build", Manager::build);
+            self.decisions.add("build", line, "the package has a `build` script", Some("package.json"));
+            return step(line.to_owned());
+        }
+        let found = self.detected.as_ref()?;
+        let place = found.place(&self.tree);
+        let build = place.build.as_ref().or(found.preset.build.as_ref())?;
+        let build = found.fill(build);
+        let is_node = found.preset.runtime == preset::Runtime::Node;
+        let line = if is_node { format!("{exec} {build}") } else { build };
+        let because = match (script, wanted) {
+            (Some(_), Some(wanted)) => {
+                format!("the `build` script does not run `{wanted}`, which makes the files")
+            }
+            _ => format!("{} is built so", found.preset.name),
+        };
+        self.decisions.add("build", &line, &because, Some(&found.proof.file));
+        step(line)
+    }
+
+    fn output(&mut self) -> Output {
+        if let Some(setting) = &self.settings.output {
+            self.decisions.set("output", setting);
+            return Output::Setting(setting.value.clone());
+        }
+        let Some(found) = &self.detected else {
+            self.decisions.add("output", "found after the build", "no known site generator is used", None);
+            return Output::Discover;
+        };
+        let place = found.place(&self.tree);
+        self.decisions.prove("output", &place.output, &place.proof);
+        Output::Preset(place.output)
     }
 }
 
 /// The project's directory within the source.
-fn root(source: &Path, setting: Option<&str>) -> Result<PathBuf, Stop> {
-    let Some(setting) = setting else {
+fn root(source: &Path, setting: Option<&Setting>) -> Result<PathBuf, Stop> {
+    let Some(setting) = setting.map(|setting| setting.value.as_str()) else {
         return Ok(source.to_owned());
     };
     let refuse = |cause: String| {
@@ -186,6 +304,21 @@ fn root(source: &Path, setting: Option<&str>) -> Result<PathBuf, Stop> {
         return Err(refuse(format!("`{setting}` is no directory of the repository")));
     }
     Ok(directory)
+}
+
+fn nothing_to_build(has_package: bool) -> Stop {
+    let (cause, fix) = if has_package {
+        (
+            "`package.json` has no `build` script, no known site generator is used, and there is no `index.html`",
+            "add a `build` script to `package.json`, or name the command with `--command`",
+        )
+    } else {
+        (
+            "no known site generator is used, and there is neither a `package.json` nor an `index.html`",
+            "name the project's directory with `--root`, or the build command with `--command`",
+        )
+    };
+    Stop::author(Failure::new(FailureCode::PlanUnknown, cause).fix(fix))
 }
 
 fn no_node() -> Stop {
@@ -205,159 +338,15 @@ impl Decisions {
             file: file.map(str::to_owned),
         });
     }
+
+    fn set(&mut self, name: &str, setting: &Setting) {
+        self.add(name, &setting.value, &setting.because, setting.file.as_deref());
+    }
+
+    fn prove(&mut self, name: &str, value: &str, proof: &Proof) {
+        self.add(name, value, &proof.because, Some(&proof.file));
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            let file = directory.path().join(name);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, content).unwrap();
-        }
-        directory
-    }
-
-    /// A `PATH` with an `npm` on it.
-    fn with_npm() -> tempfile::TempDir {
-        use std::os::unix::fs::PermissionsExt as _;
-        let tools = tree(&[("npm", "")]);
-        std::fs::set_permissions(tools.path().join("npm"), std::fs::Permissions::from_mode(0o755)).unwrap();
-        tools
-    }
-
-    fn planned(files: &[(&str, &str)], settings: &BuildSettings) -> Result<Plan, Stop> {
-        let (source, tools) = (tree(files), with_npm());
-        plan(source.path(), settings, tools.path().as_os_str())
-    }
-
-    fn check(files: &[(&str, &str)], install: &str, build: &str, output: &Output) {
-        let plan = planned(files, &BuildSettings::default()).unwrap();
-        assert_eq!(plan.install.map(|step| step.line).unwrap_or_default(), install);
-        assert_eq!(plan.build.map(|step| step.line).unwrap_or_default(), build);
-        assert_eq!(&plan.output, output);
-    }
-
-    const VITE: &str = r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"^8"}}"#;
-
-    #[test]
-    fn the_lockfile_decides_the_package_manager() {
-        let dist = Output::Preset("dist");
-        let npm = "npm ci --no-audit --no-fund";
-        check(&[("package.json", VITE), ("package-lock.json", "{}")], npm, "npm run build", &dist);
-        check(
-            &[("package.json", VITE), ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n")],
-            "pnpm install --frozen-lockfile --prefer-offline",
-            "pnpm run build",
-            &dist,
-        );
-        check(
-            &[("package.json", VITE), ("yarn.lock", "# yarn lockfile v1\n")],
-            "yarn install --frozen-lockfile --non-interactive",
-            "yarn run build",
-            &dist,
-        );
-        check(
-            &[("package.json", VITE), ("yarn.lock", "__metadata:\n  version: 8\n")],
-            "yarn install --immutable",
-            "yarn run build",
-            &dist,
-        );
-        check(&[("package.json", VITE)], "npm install --no-audit --no-fund", "npm run build", &dist);
-    }
-
-    #[test]
-    fn plain_html_is_published_as_it_is() {
-        check(&[("index.html", "hi")], "", "", &Output::Root);
-        check(&[("index.html", "hi"), ("package.json", "{}")], "", "", &Output::Root);
-    }
-
-    #[test]
-    fn an_unknown_framework_is_discovered() {
-        let package = r#"{"scripts":{"build":"node build.js"}}"#;
-        check(
-            &[("package.json", package)],
-            "npm install --no-audit --no-fund",
-            "npm run build",
-            &Output::Discover,
-        );
-    }
-
-    #[test]
-    fn settings_win() {
-        let settings = BuildSettings {
-            root: Some("site".to_owned()),
-            install: Some("true".to_owned()),
-            command: Some("make".to_owned()),
-            node: None,
-            output: Some("www".to_owned()),
-        };
-        let plan = planned(&[("site/package.json", VITE), ("package-lock.json", "{}")], &settings).unwrap();
-        assert!(plan.root.ends_with("site"));
-        assert_eq!(plan.install.unwrap().line, "true");
-        assert_eq!(plan.build.unwrap().line, "make");
-        assert_eq!(plan.output, Output::Setting("www".to_owned()));
-        assert!(plan.decisions.iter().filter(|decision| decision.because == SETTING).count() >= 4);
-    }
-
-    #[test]
-    fn a_workspace_is_installed_where_its_lockfile_is() {
-        let settings = BuildSettings { root: Some("apps/web".to_owned()), ..BuildSettings::default() };
-        let files = [("apps/web/package.json", VITE), ("package.json", "{}"), ("package-lock.json", "{}")];
-        let plan = planned(&files, &settings).unwrap();
-        let install = plan.install.unwrap();
-        assert!(install.line.starts_with("npm ci"));
-        assert!(!install.directory.ends_with("apps/web"));
-        assert!(plan.build.unwrap().directory.ends_with("apps/web"));
-    }
-
-    #[test]
-    fn what_cannot_be_built_is_said() {
-        let check = |files: &[(&str, &str)], settings: &BuildSettings, code| {
-            let failure = planned(files, settings).unwrap_err().failure;
-            assert_eq!(failure.code, code, "{failure}");
-            assert!(failure.fix.is_some());
-        };
-        let none = BuildSettings::default();
-        check(&[("README.md", "hi")], &none, FailureCode::PlanUnknown);
-        check(&[("package.json", "{}")], &none, FailureCode::PlanUnknown);
-        check(&[("package.json", "{")], &none, FailureCode::PlanSetting);
-        let rooted = |root: &str| BuildSettings { root: Some(root.to_owned()), ..BuildSettings::default() };
-        check(&[("index.html", "hi")], &rooted("docs"), FailureCode::PlanRoot);
-        check(&[("index.html", "hi")], &rooted("../.."), FailureCode::PlanRoot);
-        let strange = r#"{"scripts":{"build":"x"},"packageManager":"pnpm@9; rm -rf /"}"#;
-        check(&[("package.json", strange)], &none, FailureCode::PlanSetting);
-        let bun = [("package.json", VITE), ("bun.lock", "")];
-        check(&bun, &none, FailureCode::PlanToolMissing);
-        let both = BuildSettings {
-            install: Some("bun install".to_owned()),
-            command: Some("bun run build".to_owned()),
-            ..BuildSettings::default()
-        };
-        assert_eq!(planned(&bun, &both).unwrap().install.unwrap().line, "bun install");
-    }
-
-    #[test]
-    fn what_is_no_file_of_the_repository_is_not_opened() {
-        for target in ["/proc/self/fd/0", "/etc/passwd", "."] {
-            let source = tree(&[("index.html", "hi")]);
-            std::os::unix::fs::symlink(target, source.path().join("package.json")).unwrap();
-            let stop = plan(source.path(), &BuildSettings::default(), OsStr::new("")).unwrap_err();
-            assert_eq!(stop.failure.code, FailureCode::PlanSetting, "{target}");
-        }
-        let source = tree(&[("package.json", VITE)]);
-        std::os::unix::fs::symlink("/proc/self/fd/0", source.path().join("yarn.lock")).unwrap();
-        let planned = plan(source.path(), &BuildSettings::default(), with_npm().path().as_os_str()).unwrap();
-        assert!(planned.install.unwrap().line.starts_with("npm install"));
-    }
-
-    #[test]
-    fn without_node_the_tool_is_named() {
-        let source = tree(&[("package.json", VITE)]);
-        let stop = plan(source.path(), &BuildSettings::default(), OsStr::new("/nowhere")).unwrap_err();
-        assert_eq!(stop.failure.code, FailureCode::PlanToolMissing);
-    }
-}
+mod tests;

@@ -16,12 +16,17 @@ const LARGEST: u64 = 4 << 20;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Package {
+    /// Its name, by which tools for workspaces call it.
+    pub(super) name: Option<String>,
     scripts: BTreeMap<String, String>,
     dependencies: BTreeMap<String, serde_json::Value>,
     dev_dependencies: BTreeMap<String, serde_json::Value>,
     /// Such as `pnpm@9.15.0+sha512.…`.
     #[serde(rename = "packageManager")]
     pub(super) manager: Option<String>,
+    engines: BTreeMap<String, serde_json::Value>,
+    volta: BTreeMap<String, serde_json::Value>,
+    workspaces: serde_json::Value,
 }
 
 impl Package {
@@ -50,6 +55,29 @@ impl Package {
 
     pub(super) fn script(&self, name: &str) -> Option<&str> {
         self.scripts.get(name).map(String::as_str).filter(|script| !script.trim().is_empty())
+    }
+
+    /// The major version of a dependency: the first number of its range, where that has one.
+    pub(super) fn major_of(&self, dependency: &str) -> Option<u64> {
+        let range = self.dependencies.get(dependency).or(self.dev_dependencies.get(dependency))?.as_str()?;
+        let number = range.trim_start_matches(|character: char| !character.is_ascii_digit());
+        number.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+    }
+
+    /// The range of versions of Node.js that it wants.
+    pub(super) fn node_engine(&self) -> Option<&str> {
+        self.engines.get("node")?.as_str()
+    }
+
+    /// The version of Node.js that volta would use.
+    pub(super) fn node_of_volta(&self) -> Option<&str> {
+        self.volta.get("node")?.as_str()
+    }
+
+    /// The patterns of the directories of its workspace, if it is the root of one.
+    pub(super) fn workspaces(&self) -> Vec<String> {
+        let list = self.workspaces.as_array().or_else(|| self.workspaces.get("packages")?.as_array());
+        list.into_iter().flatten().filter_map(|pattern| pattern.as_str().map(str::to_owned)).collect()
     }
 
     pub(super) fn needs(&self, dependency: &str) -> bool {
