@@ -38,6 +38,7 @@ pub(crate) struct Plan {
     /// The project's directory, where the build command runs.
     pub(crate) root: PathBuf,
     /// The site generator, if it is one that is known.
+    #[expect(dead_code, reason = "what is cached and kept for ever comes with it")]
     pub(crate) preset: Option<&'static Preset>,
     /// The npm package that brings the wanted version of Node.js, where it is not here.
     pub(crate) node: Option<String>,
@@ -47,6 +48,7 @@ pub(crate) struct Plan {
     pub(crate) build: Option<Step>,
     pub(crate) output: Output,
     /// Why the build looks at the history of the repository, if it does.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing fetches the history yet"))]
     pub(crate) history: Option<String>,
     pub(crate) decisions: Vec<Decision>,
 }

@@ -54,7 +54,7 @@ fn wanted(tree: &Tree<'_>, setting: Option<&Setting>) -> Option<(String, String,
     }
     for name in [".nvmrc", ".node-version"] {
         let text = tree.whole_text(name);
-        let line = text.as_deref().and_then(|text| text.lines().map(str::trim).find(|line| is_said(line)));
+        let line = text.as_deref().and_then(|text| text.lines().map(str::trim).find(is_said));
         if let Some(line) = line {
             return Some((line.to_owned(), format!("`{name}` says so"), Some(name.to_owned())));
         }

@@ -40,12 +40,15 @@ pub(crate) struct Preset {
     /// What is installed where nothing says what to install.
     pub(super) package: Option<String>,
     /// How the names of variables begin that are meant to be in the site.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no variable is set by it yet"))]
     pub(crate) public_env_prefix: Option<String>,
     /// Directories that make the next build faster, relative to the project's.
     #[serde(default)]
+    #[expect(dead_code, reason = "nothing is cached yet")]
     pub(crate) cache_dirs: Vec<String>,
     /// Files whose names change with their content, relative to the output directory.
     #[serde(default)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "no name is immutable yet"))]
     pub(crate) immutable_globs: Vec<String>,
     /// It looks at the history where one of these holds.
     #[serde(default)]

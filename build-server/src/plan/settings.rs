@@ -202,8 +202,8 @@ mod tests {
         Settings::of_files(&Tree { source: directory.path(), root: directory.path(), package: None })
     }
 
-    fn value(setting: &Option<Setting>) -> (&str, &str) {
-        setting.as_ref().map_or(("", ""), |setting| (&setting.value, &setting.because))
+    fn value(setting: Option<&Setting>) -> (&str, &str) {
+        setting.map_or(("", ""), |setting| (&setting.value, &setting.because))
     }
 
     #[test]
@@ -214,17 +214,17 @@ mod tests {
             ("vercel.json", r#"{"buildCommand":"vercel","outputDirectory":"out","installCommand":"npm i"}"#),
         ])
         .unwrap();
-        assert_eq!(value(&settings.command), ("make", "`build.command` in `gitdeploy.toml`"));
-        assert_eq!(value(&settings.node), ("22", "`build.node` in `gitdeploy.toml`"));
-        assert_eq!(value(&settings.output), ("public", "`build.publish` in `netlify.toml`"));
-        assert_eq!(value(&settings.install), ("npm i", "`installCommand` in `vercel.json`"));
+        assert_eq!(value(settings.command.as_ref()), ("make", "`build.command` in `gitdeploy.toml`"));
+        assert_eq!(value(settings.node.as_ref()), ("22", "`build.node` in `gitdeploy.toml`"));
+        assert_eq!(value(settings.output.as_ref()), ("public", "`build.publish` in `netlify.toml`"));
+        assert_eq!(value(settings.install.as_ref()), ("npm i", "`installCommand` in `vercel.json`"));
     }
 
     #[test]
     fn what_netlify_publishes_may_be_told_from_the_top() {
         let netlify = "[build]\nbase = \"site/\"\npublish = \"site/dist\"";
         let settings = read(&[("netlify.toml", netlify)]).unwrap();
-        assert_eq!((value(&settings.root).0, value(&settings.output).0), ("site", "dist"));
+        assert_eq!((value(settings.root.as_ref()).0, value(settings.output.as_ref()).0), ("site", "dist"));
     }
 
     #[test]
