@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-/// How long the longest event may be, in bytes: every byte of a line may need six in JSON.
-const LONGEST: usize = 256 * 1024;
+/// How long nearly every event is at most, in bytes: every byte of a line may need six in JSON.
+const USUAL: usize = 128 * 1024;
 
 #[derive(Debug)]
 pub(super) struct SpoolFile {
@@ -44,9 +44,15 @@ impl SpoolFile {
 
     /// The line that begins at `offset`.
     pub(super) fn read_line(&self, offset: u64) -> std::io::Result<Vec<u8>> {
-        let mut bytes = self.read(offset, LONGEST)?;
-        let end = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |end| end + 1);
-        bytes.truncate(end);
-        Ok(bytes)
+        let mut most = USUAL;
+        loop {
+            let mut bytes = self.read(offset, most)?;
+            let end = memchr::memchr(b'\n', &bytes);
+            if end.is_some() || bytes.len() < most {
+                bytes.truncate(end.map_or(bytes.len(), |end| end + 1));
+                return Ok(bytes);
+            }
+            most *= 2;
+        }
     }
 }

@@ -264,6 +264,15 @@ mod tests {
     }
 
     #[test]
+    fn an_event_of_any_length_is_sent_whole() {
+        let spool = spool(Limit { burst: 10, a_second: 10 }, 100 << 20, 1 << 20);
+        for length in [10, 100_000, 1_000_000] {
+            spool.write(|journal| journal.event(Body::Notice { text: "x".repeat(length) }));
+        }
+        assert_eq!(live(&spool, 64, 1000), archive(&spool));
+    }
+
+    #[test]
     fn what_the_disk_does_not_take_is_counted_when_it_takes_more() {
         let spool = spool(Limit { burst: 1000, a_second: 10 }, 100 << 20, 1 << 20);
         let say = |lines: u64| {

@@ -23,6 +23,7 @@ const COMMON: &[&str] = &[
     "latest",
     "localhost",
     "master",
+    "minioadmin",
     "network",
     "password",
     "preview",
@@ -205,14 +206,23 @@ mod tests {
             ("GITDEPLOY_BUILD_ALLOW_SECRETS_IN", "docs/**"),
             ("GITDEPLOY_BUILD_COMMAND", "npm run build"),
             ("GITDEPLOY_CLAIM_TOKEN", "of-the-claim"),
+            ("GITDEPLOY_GIT_KNOWN_HOSTS", "host ssh-ed25519 AAAAC3"),
+            ("GITDEPLOY_GIT_TOKEN", "of-the-forge"),
             ("GIT_REPOSITORY_URL", "https://0123456789abcdef0123@host/r"),
             ("PATH", "/usr/local/bin:/usr/bin"),
             ("REGISTRY", "passed on"),
         ];
         let known = known(&vars, &["REGISTRY"], &[]);
         let values: Vec<_> = known.secrets.iter().map(|secret| secret.value.as_str()).collect();
-        let expected =
-            ["of-the-store", "pass%2Fword", "pass/word", "of-the-claim", "0123456789abcdef0123", "passed on"];
+        let expected = [
+            "of-the-store",
+            "pass%2Fword",
+            "pass/word",
+            "of-the-claim",
+            "of-the-forge",
+            "0123456789abcdef0123",
+            "passed on",
+        ];
         assert_eq!(values, expected);
         assert!(!format!("{known:?}").contains("of-the-store"));
     }
