@@ -51,6 +51,7 @@ module "storage" {
   publish_role_arn = module.builder.publish_role_arn
   bare_writer_arns = var.bare_writer_arns
   upload_days      = var.retention.uploads
+  cache_days       = var.retention.cache
   build_log_days   = var.retention.build_logs
   access_log_days  = var.retention.access
   noncurrent_days  = var.retention.noncurrent

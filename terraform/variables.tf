@@ -272,9 +272,10 @@ variable "log_days" {
 }
 
 variable "retention" {
-  description = "After how many days the bucket forgets: uploaded archives, logs of builds, access logs, and what was overwritten."
+  description = "After how many days the bucket forgets: uploaded archives, what builds keep for later ones, logs of builds, access logs, and what was overwritten."
   type = object({
     uploads    = optional(number, 1)
+    cache      = optional(number, 14)
     build_logs = optional(number, 365)
     access     = optional(number, 90)
     noncurrent = optional(number, 7)

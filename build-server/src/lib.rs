@@ -2,6 +2,8 @@
 //!
 //! [`process`] is the whole program; `pipeline` reads like the list of its phases.
 
+mod archive;
+mod cache;
 mod cancel;
 mod claim;
 mod classify;

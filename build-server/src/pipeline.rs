@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::{Cache, Restored, Saving};
 use crate::classify;
 use crate::command::{Command, Ended};
 use crate::config::Config;
@@ -59,6 +60,14 @@ struct Done<T> {
     exit_code: Option<i32>,
 }
 
+/// What a build has made.
+struct Built<'a> {
+    files: Vec<SiteFile>,
+    origin: Origin,
+    /// What is kept for later builds once the site is published.
+    keeps: Option<(Cache<'a>, Saving)>,
+}
+
 impl Build<'_> {
     async fn run(&self) -> Result<End, Stop> {
         let make = async { Workspace::make(self.config).map(Done::of) };
@@ -69,9 +78,9 @@ impl Build<'_> {
         let mut fetched = self.in_phase(Phase::Clone, async { Ok(Done::of(fetch.await?)) }).await?;
         fetched.origin.message.iter_mut().for_each(|message| self.recorder.secrets().redact(message));
 
-        let (files, origin) = if fetched.prebuilt {
-            let walk = self.walk(&source, false);
-            (self.in_phase(Phase::Validate, walk).await?, fetched.origin)
+        let Built { files, origin, keeps } = if fetched.prebuilt {
+            let files = self.in_phase(Phase::Validate, self.walk(&source, false)).await?;
+            Built { files, origin: fetched.origin, keeps: None }
         } else {
             self.build(&workspace, fetched).await?
         };
@@ -84,19 +93,23 @@ impl Build<'_> {
             Ok(Done { value: manifest, summary: Some(summary), exit_code: None })
         };
         let manifest = self.in_phase(Phase::Upload, upload).await?;
+        if let Some((cache, saving)) = keeps {
+            self.save(&cache, saving).await;
+        }
         Ok(End::ready(manifest.files.len() as u64, manifest.bytes()))
     }
 
-    /// Plans, installs and builds; returns the files to publish.
-    async fn build(&self, workspace: &Workspace, fetched: Fetched) -> Result<(Vec<SiteFile>, Origin), Stop> {
+    /// Plans, installs and builds.
+    async fn build(&self, workspace: &Workspace, fetched: Fetched) -> Result<Built<'_>, Stop> {
         let source = workspace.source();
         let path = workspace.path(self.vars);
         let planning = async {
             let plan = plan::plan(&source, &self.spec.settings, &path)?;
-            self.recorder.plan(plan.decisions.clone());
-            Ok(Done::of(plan))
+            let cache = self.cache(workspace, &plan);
+            self.recorder.plan(plan.decisions.iter().cloned().chain(cache.decision()).collect());
+            Ok(Done::of((plan, cache)))
         };
-        let plan = self.in_phase(Phase::Plan, planning).await?;
+        let (mut plan, cache) = self.in_phase(Phase::Plan, planning).await?;
         if let Some(history) = fetched.history
             && let Some(decision) = source::wanted_history(&plan.root)
         {
@@ -104,16 +117,24 @@ impl Build<'_> {
             history.fetch().await?;
         }
         let home = workspace.home();
-        let environment =
+        let mut environment =
             plan::environment(self.spec, &fetched.origin, &home, &path, self.vars, &self.config.pass);
 
+        let mut restored = Restored::default();
+        if cache.restores() {
+            restored = self.in_phase(Phase::Restore, self.restore(&cache)).await?;
+            restored.adapt(&mut plan, &mut environment);
+        }
         if plan.install.is_some() || plan.tool.is_some() || plan.node.is_some() {
             self.in_phase(Phase::Install, self.install(&plan, workspace, &environment)).await?;
         }
+        cache.installed();
+        cache.place(&mut restored);
         let before = Snapshot::of(&plan.root);
         if let Some(build) = &plan.build {
             self.in_phase(Phase::Build, self.command(Phase::Build, build, &environment)).await?;
         }
+        let keeps = cache.pack(&restored).map(|saving| (cache, saving));
         let find = async {
             let found = output::find(&plan.root, &plan.output, &before)?;
             if let Some(notice) = found.notice {
@@ -122,7 +143,31 @@ impl Build<'_> {
             self.walk(&found.directory, plan.build.is_none()).await
         };
         let files = self.in_phase(Phase::Validate, find).await?;
-        Ok((files, fetched.origin))
+        Ok(Built { files, origin: fetched.origin, keeps })
+    }
+
+    fn cache(&self, workspace: &Workspace, plan: &Plan) -> Cache<'_> {
+        let BuildSpec { project, cache, .. } = self.spec;
+        Cache::new(*cache, project, self.store, self.recorder, workspace.0.path(), plan)
+    }
+
+    async fn restore(&self, cache: &Cache<'_>) -> Result<Done<Restored>, Stop> {
+        match self.cancel.run_until_cancelled(cache.restore()).await {
+            Some(restored) => {
+                let summary = Some(restored.summary());
+                Ok(Done { value: restored, summary, exit_code: None })
+            }
+            None => Err(Stop::canceled()),
+        }
+    }
+
+    /// The site is published already, so nothing that happens now changes how the build ends.
+    async fn save(&self, cache: &Cache<'_>, saving: Saving) {
+        let save = async {
+            let summary = self.cancel.run_until_cancelled(cache.save(saving)).await;
+            Ok(Done { value: (), summary, exit_code: None })
+        };
+        self.in_phase(Phase::Save, save).await.ok();
     }
 
     async fn install(
@@ -292,7 +337,9 @@ impl Workspace {
             None => name.tempdir(),
         };
         let workspace = Self(directory.map_err(disk("cannot make a workspace"))?);
-        for directory in [workspace.source(), workspace.home(), workspace.tools()] {
+        for directory in
+            [workspace.source(), workspace.home(), workspace.tools(), workspace.0.path().join("cache")]
+        {
             std::fs::create_dir(directory).map_err(disk("cannot make a workspace"))?;
         }
         Ok(workspace)

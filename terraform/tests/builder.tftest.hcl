@@ -108,20 +108,21 @@ run "publish_role" {
 
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Sid => flatten([statement.Action]) } == {
-      WriteItsOwnDeployment = ["s3:AbortMultipartUpload", "s3:PutObject"]
-      ReadItsOwnDeployment  = ["s3:GetObject"]
+      WriteItsOwnDeployment   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+      ReadItsOwnDeployment    = ["s3:GetObject"]
+      UseTheCacheOfItsProject = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     }
     error_message = "it writes and reads objects, and lists and removes none"
   }
 
   assert {
-    condition     = alltrue([for resource in flatten([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Resource]) : can(regex("^arn:aws:s3:::test-sites/__(logs|manifests|outputs|uploads)/[$][{]aws:PrincipalTag/gitdeploy:deployment[}](/[*]|[.]json|[.]ndjson[.]zst|[.]tar[.]zst)$", resource))])
-    error_message = "of its own deployment"
+    condition     = alltrue([for resource in flatten([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Resource]) : can(regex("^arn:aws:s3:::test-sites/(__(logs|manifests|outputs|uploads)/[$][{]aws:PrincipalTag/gitdeploy:deployment[}](/[*]|[.]json|[.]ndjson[.]zst|[.]tar[.]zst)|__cache/[$][{]aws:PrincipalTag/gitdeploy:project[}]/[*])$", resource))])
+    error_message = "of its own deployment, and the cache of its project"
   }
 
   assert {
-    condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Condition == { Null = { "aws:PrincipalTag/gitdeploy:deployment" = "false" } }])
-    error_message = "and nothing at all without the tag"
+    condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Condition == { Null = { (statement.Sid == "UseTheCacheOfItsProject" ? "aws:PrincipalTag/gitdeploy:project" : "aws:PrincipalTag/gitdeploy:deployment") = "false" } }])
+    error_message = "and nothing at all without the tags"
   }
 }
 

@@ -7,6 +7,7 @@ variables {
   publish_role_arn = "arn:aws:iam::123456789012:role/test-publish"
   bare_writer_arns = []
   upload_days      = 1
+  cache_days       = 14
   build_log_days   = 365
   access_log_days  = 90
   noncurrent_days  = 7
@@ -64,12 +65,12 @@ run "bucket" {
   }
 
   assert {
-    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.sites.rule : rule.id => rule.expiration[0].days if contains(["logs", "uploads"], rule.id) } == { logs = 365, uploads = 1 }
-    error_message = "logs of builds and uploads expire"
+    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.sites.rule : rule.id => rule.expiration[0].days if contains(["cache", "logs", "uploads"], rule.id) } == { cache = 14, logs = 365, uploads = 1 }
+    error_message = "caches, logs of builds and uploads expire"
   }
 
   assert {
-    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.sites.rule : rule.id => rule.filter[0].prefix if contains(["logs", "uploads"], rule.id) } == { logs = "__logs/", uploads = "__uploads/" }
+    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.sites.rule : rule.id => rule.filter[0].prefix if contains(["cache", "logs", "uploads"], rule.id) } == { cache = "__cache/", logs = "__logs/", uploads = "__uploads/" }
     error_message = "each below its own prefix: a site never expires"
   }
 

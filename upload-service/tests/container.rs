@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gitdeploy_bus::EventBus;
 use gitdeploy_core::spec::{BuildSettings, Source};
-use gitdeploy_core::{Attempt, BuildSpec};
+use gitdeploy_core::{Attempt, BuildSpec, CacheUse};
 use tempfile::TempDir;
 use upload_service::Launcher;
 use upload_service::launcher::{Build, Ended, LaunchError, Order};
@@ -76,6 +76,7 @@ fn order() -> Order {
             attempt: Some(Attempt(2)),
             source: Source::Git { repository: "https://git.example.org/a".to_owned(), reference: None },
             settings: BuildSettings::default(),
+            cache: CacheUse::default(),
         },
         ticket: None,
         keep: false,

@@ -79,6 +79,7 @@ pub(crate) fn environment(
 
 #[cfg(test)]
 mod tests {
+    use gitdeploy_core::CacheUse;
     use gitdeploy_core::spec::{BuildSettings, Source};
 
     use super::*;
@@ -91,6 +92,7 @@ mod tests {
             attempt: None,
             source: Source::Git { repository: "https://host/r".to_owned(), reference: None },
             settings: BuildSettings::default(),
+            cache: CacheUse::default(),
         };
         let ours = [
             ("AWS_SECRET_ACCESS_KEY", "secret"),

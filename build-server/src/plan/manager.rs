@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gitdeploy_core::{Failure, FailureCode};
 
+use super::Packages;
 use super::package::{Package, open_inside};
 use crate::stop::Stop;
 
@@ -14,7 +15,7 @@ pub(super) struct Manager {
     kind: Kind,
     /// A version or a range of them, as npm writes it; absent: what is installed.
     version: Option<String>,
-    has_lockfile: bool,
+    lockfile: Option<PathBuf>,
     /// Where it installs: the directory of the lockfile, else of the package.
     pub(super) directory: PathBuf,
     pub(super) because: String,
@@ -29,6 +30,17 @@ enum Kind {
     YarnClassic,
     YarnBerry,
     Bun,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Npm => "npm",
+            Self::Pnpm => "pnpm",
+            Self::YarnClassic | Self::YarnBerry => "yarn",
+            Self::Bun => "bun",
+        }
+    }
 }
 
 /// The names that lockfiles have, in the order in which they count.
@@ -75,23 +87,29 @@ impl Manager {
             "bun" => (Kind::Bun, Some(exact.unwrap_or_else(|| "1".to_owned()))),
             other => return Err(unsupported(other)),
         };
-        let has_lockfile = match kind {
+        let its_own = match kind {
             Kind::Npm => by_lockfile == Some("npm"),
             Kind::Pnpm => by_lockfile == Some("pnpm"),
             Kind::YarnClassic | Kind::YarnBerry => by_lockfile == Some("yarn"),
             Kind::Bun => by_lockfile == Some("bun"),
         };
-        Ok(Self { kind, version, has_lockfile, directory, because, file })
+        let lockfile = lockfile.filter(|_| its_own).map(|lockfile| lockfile.directory.join(lockfile.name));
+        Ok(Self { kind, version, lockfile, directory, because, file })
+    }
+
+    /// How it installs packages, for the cache. `ours`: with our command.
+    pub(super) fn packages(&self, ours: bool) -> Packages {
+        Packages {
+            manager: self.kind.name(),
+            lockfile: self.lockfile.clone(),
+            directory: self.directory.clone(),
+            ours,
+        }
     }
 
     /// The name and the version, as people write them.
     pub(super) fn name(&self) -> String {
-        let name = match self.kind {
-            Kind::Npm => "npm",
-            Kind::Pnpm => "pnpm",
-            Kind::YarnClassic | Kind::YarnBerry => "yarn",
-            Kind::Bun => "bun",
-        };
+        let name = self.kind.name();
         self.version.as_ref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
     }
 
@@ -108,7 +126,7 @@ impl Manager {
     }
 
     pub(super) fn install(&self) -> &'static str {
-        match (self.kind, self.has_lockfile) {
+        match (self.kind, self.lockfile.is_some()) {
             (Kind::Npm, true) => "npm ci --no-audit --no-fund",
             (Kind::Npm, false) => "npm install --no-audit --no-fund",
             (Kind::Pnpm, true) => "pnpm install --frozen-lockfile --prefer-offline",

@@ -38,12 +38,13 @@ pub(crate) struct Plan {
     /// The project's directory, where the build command runs.
     pub(crate) root: PathBuf,
     /// The site generator, if it is one that is known.
-    #[expect(dead_code, reason = "what is cached and kept for ever comes with it")]
     pub(crate) preset: Option<&'static Preset>,
     /// The npm package that brings the wanted version of Node.js, where it is not here.
     pub(crate) node: Option<String>,
     /// The npm package that brings the package manager, where it is not npm.
     pub(crate) tool: Option<String>,
+    /// How npm and its like install the packages; absent: they do not.
+    pub(crate) packages: Option<Packages>,
     pub(crate) install: Option<Step>,
     pub(crate) build: Option<Step>,
     pub(crate) output: Output,
@@ -51,6 +52,18 @@ pub(crate) struct Plan {
     #[cfg_attr(not(test), expect(dead_code, reason = "nothing fetches the history yet"))]
     pub(crate) history: Option<String>,
     pub(crate) decisions: Vec<Decision>,
+}
+
+/// How packages are installed.
+#[derive(Debug)]
+pub(crate) struct Packages {
+    /// The name of the package manager, such as `npm`.
+    pub(crate) manager: &'static str,
+    pub(crate) lockfile: Option<PathBuf>,
+    /// Where it installs.
+    pub(crate) directory: PathBuf,
+    /// Whether the install command is the one that we know of it.
+    pub(crate) ours: bool,
 }
 
 /// A command and where it runs.
@@ -131,7 +144,9 @@ impl Planner<'_> {
         let build = self.build(manager.as_ref());
         let output = self.output();
         let history = self.detected.as_ref().and_then(|found| found.history(&self.tree));
+        let is_ours = |manager: &Manager| install.as_ref().is_some_and(|step| step.line == manager.install());
         Ok(Plan {
+            packages: manager.as_ref().map(|manager| manager.packages(is_ours(manager))),
             preset: self.detected.as_ref().map(|found| found.preset),
             node: node.and_then(|node| node::package(&node.install?)),
             tool: manager.and_then(|manager| manager.package()),
@@ -179,6 +194,7 @@ impl Planner<'_> {
             preset: None,
             node: None,
             tool: None,
+            packages: None,
             install: None,
             build: None,
             output,

@@ -44,7 +44,6 @@ pub(crate) struct Preset {
     pub(crate) public_env_prefix: Option<String>,
     /// Directories that make the next build faster, relative to the project's.
     #[serde(default)]
-    #[expect(dead_code, reason = "nothing is cached yet")]
     pub(crate) cache_dirs: Vec<String>,
     /// Files whose names change with their content, relative to the output directory.
     #[serde(default)]

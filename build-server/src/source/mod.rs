@@ -1,7 +1,6 @@
 //! Where the files of a build come from: a repository or an uploaded archive.
 
 mod address;
-mod archive;
 mod budget;
 mod checkout;
 mod clone;
@@ -28,6 +27,7 @@ use gitdeploy_core::{BuildSpec, Failure, FailureCode, keys};
 use gitdeploy_store::{Get, ObjectStore};
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::{self, ArchiveError};
 use crate::config::Config;
 use crate::log::Recorder;
 use crate::stop::{Stop, disk};
@@ -35,6 +35,9 @@ use crate::stop::{Stop, disk};
 pub(crate) use clone::set_timeouts;
 pub(crate) use credentials::Credentials;
 pub(crate) use history::{History, wanted as wanted_history};
+
+/// How much an uploaded archive may hold once it is unpacked.
+const UPLOAD: archive::Limits = archive::Limits { bytes: 4 << 30, entries: 500_000 };
 
 /// What was fetched.
 #[derive(Debug)]
@@ -67,12 +70,24 @@ pub(crate) async fn fetch(
                 Stop::author(Failure::new(FailureCode::SourceArchive, "no deployment has this archive"))
             })?;
             let object = store.get(&keys::upload(deployment), Get::default()).await?;
-            let file = archive::download(object.body).await?;
+            let file = archive::download(object.body, |_| ()).await.map_err(archive_stop)?;
             let target = target.to_owned();
-            tokio::task::spawn_blocking(move || archive::unpack(file, &target))
+            tokio::task::spawn_blocking(move || archive::unpack(file, &target, UPLOAD, |_| Ok(())))
                 .await
-                .map_err(|error| disk("cannot unpack the archive")(error.into()))??;
+                .map_err(|error| disk("cannot unpack the archive")(error.into()))?
+                .map_err(archive_stop)?;
             Ok(Fetched { origin: origin.clone(), history: None, prebuilt: *kind == UploadKind::Prebuilt })
         }
+    }
+}
+
+fn archive_stop(error: ArchiveError) -> Stop {
+    match error {
+        ArchiveError::Unusable(reason) => {
+            let cause = format!("the archive is not usable: {reason}");
+            Stop::author(Failure::new(FailureCode::SourceArchive, cause).fix("upload it again"))
+        }
+        ArchiveError::Store(error) => error.into(),
+        ArchiveError::Disk(error) => disk("cannot keep the archive")(error),
     }
 }

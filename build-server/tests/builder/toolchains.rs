@@ -7,7 +7,8 @@ use gitdeploy_test::git::Repository;
 use crate::harness::{Builder, Built};
 
 /// How the internet is reached from this machine, which npm has to know to fetch a package manager.
-const NETWORK: &[&str] = &["HTTPS_PROXY", "HTTP_PROXY", "NODE_EXTRA_CA_CERTS", "NO_PROXY", "SSL_CERT_FILE"];
+pub(crate) const NETWORK: &[&str] =
+    &["HTTPS_PROXY", "HTTP_PROXY", "NODE_EXTRA_CA_CERTS", "NO_PROXY", "SSL_CERT_FILE"];
 
 async fn builds(manager: &str, name: &str) {
     let builder = Builder::new().await;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::ids::{Attempt, DeploymentId, OutputId};
+use crate::cache::CacheLevel;
+use crate::hash::Sha256;
+use crate::ids::{Attempt, DeploymentId, OutputId, ProjectId};
 use crate::manifest::Encoding;
 use crate::path::SitePath;
 
@@ -57,6 +59,23 @@ pub fn log(id: &OutputId) -> Key {
 /// A directory that waits to be built or published: a tar archive, compressed with zstd.
 pub fn upload(id: &DeploymentId) -> Key {
     Key(format!("__uploads/{id}.tar.zst"))
+}
+
+/// What builds of a project keep at one level of trust.
+pub fn caches(project: &ProjectId, level: CacheLevel) -> KeyPrefix {
+    KeyPrefix(format!("__cache/{project}/{}/", level.as_str()))
+}
+
+/// What a build kept for later ones: a tar archive, compressed with zstd. It is called like its content, so
+/// it never changes.
+pub fn cache(project: &ProjectId, level: CacheLevel, archive: &Sha256) -> Key {
+    Key(format!("{}{archive}.tar.zst", caches(project, level)))
+}
+
+/// Which archive was kept last under a name, of letters, digits and `-`. Builders may not list, so the names of
+/// archives have to stand somewhere.
+pub fn cache_entry(project: &ProjectId, level: CacheLevel, name: &str) -> Key {
+    Key(format!("{}{name}.json", caches(project, level)))
 }
 
 /// An object that is written, replaced and removed again to see what the store does: where only the upload
@@ -124,6 +143,16 @@ mod tests {
         assert_eq!(manifest(&id).as_str(), "__manifests/blog.json");
         assert_eq!(log(&id).as_str(), "__logs/blog.ndjson.zst");
         assert_eq!(upload(&deployment).as_str(), "__uploads/1m7wywrav60000000000.tar.zst");
+        let project: ProjectId = "blog".parse().unwrap();
+        assert_eq!(caches(&project, CacheLevel::Production).as_str(), "__cache/blog/production/");
+        assert_eq!(
+            cache(&project, CacheLevel::Preview, &Sha256::of(b"")).as_str(),
+            "__cache/blog/preview/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.tar.zst"
+        );
+        assert_eq!(
+            cache_entry(&project, CacheLevel::Production, "downloads-npm-node20-x86_64").as_str(),
+            "__cache/blog/production/downloads-npm-node20-x86_64.json"
+        );
         assert_eq!(probe(255).as_str(), "__uploads/.probe-00000000000000ff");
         assert_eq!(route("blog").unwrap().as_str(), "__routes/blog.json");
         assert_eq!(output(&id, &path).strip_prefix(&outputs(&id)), Some("assets/app.js"));

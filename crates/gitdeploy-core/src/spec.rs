@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache::{CacheLevel, CacheMode, CacheUse};
 use crate::ids::{Attempt, DeploymentId, OutputId, ProjectId};
 
 /// The variables that a build spec is made of.
@@ -28,6 +29,10 @@ pub mod variable {
     pub const NODE: &str = "GITDEPLOY_BUILD_NODE";
     /// The output directory, relative to the root.
     pub const OUTPUT: &str = "GITDEPLOY_BUILD_OUTPUT";
+    /// What the build does with the cache of its project: `read-write`, `read`, `write` or `off`.
+    pub const CACHE: &str = "GITDEPLOY_CACHE";
+    /// How far the build is trusted with it: `production` or `preview`.
+    pub const CACHE_LEVEL: &str = "GITDEPLOY_CACHE_LEVEL";
     /// The repository's address as it is shown, when the source is an archive.
     pub const ORIGIN_REPOSITORY: &str = "GITDEPLOY_ORIGIN_REPOSITORY";
     /// The branch that an archive was made from.
@@ -68,6 +73,8 @@ pub struct BuildSpec {
     pub source: Source,
     /// What the project says about its build.
     pub settings: BuildSettings,
+    /// What it does with the cache of its project.
+    pub cache: CacheUse,
 }
 
 /// Where the files of a build come from.
@@ -164,6 +171,7 @@ impl BuildSpec {
                 node: get(variable::NODE),
                 output: get(variable::OUTPUT),
             },
+            cache: cache(&get)?,
         })
     }
 
@@ -196,6 +204,9 @@ impl BuildSpec {
         set(variable::COMMAND, self.settings.command.as_deref());
         set(variable::NODE, self.settings.node.as_deref());
         set(variable::OUTPUT, self.settings.output.as_deref());
+        let CacheUse { mode, level } = self.cache;
+        set(variable::CACHE, Some(mode.as_str()).filter(|_| mode != CacheMode::default()));
+        set(variable::CACHE_LEVEL, Some(level.as_str()).filter(|_| level != CacheLevel::default()));
         vars
     }
 }
@@ -234,6 +245,29 @@ fn source(get: &impl Fn(&str) -> Option<String>) -> Result<Source, SpecError> {
         message: get(variable::ORIGIN_MESSAGE),
     };
     Ok(Source::Upload { kind, origin })
+}
+
+fn cache(get: &impl Fn(&str) -> Option<String>) -> Result<CacheUse, SpecError> {
+    let mode = one_of(variable::CACHE, get, CacheMode::ALL, CacheMode::as_str)?;
+    let level = one_of(variable::CACHE_LEVEL, get, CacheLevel::ALL, CacheLevel::as_str)?;
+    Ok(CacheUse { mode, level })
+}
+
+/// The value that a variable names, or the usual one if it names none.
+fn one_of<T: Copy + Default, const N: usize>(
+    variable: &'static str,
+    get: &impl Fn(&str) -> Option<String>,
+    values: [T; N],
+    name: fn(T) -> &'static str,
+) -> Result<T, SpecError> {
+    let Some(text) = get(variable) else {
+        return Ok(T::default());
+    };
+    values.into_iter().find(|value| name(*value) == text).ok_or_else(|| {
+        let names: Vec<_> = values.into_iter().map(|value| format!("`{}`", name(value))).collect();
+        let (last, others) = names.split_last().expect("there is a value");
+        SpecError { variable, reason: format!("is `{text}`; it must be {} or {last}", others.join(", ")) }
+    })
 }
 
 fn missing(variable: &'static str, what: &str) -> SpecError {
@@ -289,6 +323,8 @@ mod tests {
             attempt in option::of(any::<u64>()),
             source in any_source(),
             settings in any_settings(),
+            mode in prop::sample::select(&CacheMode::ALL[..]),
+            level in prop::sample::select(&CacheLevel::ALL[..]),
         ) {
             let id = match source {
                 Source::Git { .. } => id,
@@ -302,6 +338,7 @@ mod tests {
                 attempt: attempt.map(Attempt),
                 source,
                 settings,
+                cache: CacheUse { mode, level },
             };
             prop_assert_eq!(BuildSpec::from_vars(&spec.to_vars()), Ok(spec));
         }
@@ -326,6 +363,10 @@ mod tests {
         check(
             &[("PROJECT_ID", "a"), ("GITDEPLOY_UPLOAD", "zip")],
             "`GITDEPLOY_UPLOAD` is `zip`; it must be `source` or `prebuilt`",
+        );
+        check(
+            &[("PROJECT_ID", "a"), ("GIT_REPOSITORY_URL", "x"), ("GITDEPLOY_CACHE", "on")],
+            "`GITDEPLOY_CACHE` is `on`; it must be `read-write`, `read`, `write` or `off`",
         );
     }
 

@@ -92,9 +92,12 @@ resource "aws_iam_role" "publish" {
 
 locals {
   deployment = "$${aws:PrincipalTag/gitdeploy:deployment}"
+  project    = "$${aws:PrincipalTag/gitdeploy:project}"
 
   # Without the tag there would be no key to speak of, but a rule that says so is easier to believe.
   tagged = { Null = { "aws:PrincipalTag/gitdeploy:deployment" = "false" } }
+
+  of_a_project = { Null = { "aws:PrincipalTag/gitdeploy:project" = "false" } }
 }
 
 resource "aws_iam_role_policy" "publish" {
@@ -125,6 +128,14 @@ resource "aws_iam_role_policy" "publish" {
           "${var.bucket_arn}/__uploads/${local.deployment}.tar.zst",
         ]
         Condition = local.tagged
+      },
+      {
+        # Which level of it, the session policy says: previews do not write what production reads.
+        Sid       = "UseTheCacheOfItsProject"
+        Effect    = "Allow"
+        Action    = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        Resource  = "${var.bucket_arn}/__cache/${local.project}/*"
+        Condition = local.of_a_project
       },
     ]
   })

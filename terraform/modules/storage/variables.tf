@@ -18,6 +18,11 @@ variable "upload_days" {
   type        = number
 }
 
+variable "cache_days" {
+  description = "After how many days what builds keep for later ones is removed."
+  type        = number
+}
+
 variable "build_log_days" {
   description = "After how many days the logs of builds are removed."
   type        = number

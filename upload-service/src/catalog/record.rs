@@ -3,7 +3,10 @@
 use gitdeploy_core::hash::Sha256;
 use gitdeploy_core::manifest::Origin;
 use gitdeploy_core::spec::{BuildSettings, Source, UploadKind};
-use gitdeploy_core::{Attempt, BuildSpec, DeploymentId, Failure, OutputId, Phase, ProjectId, State};
+use gitdeploy_core::{
+    Attempt, BuildSpec, CacheLevel, CacheMode, CacheUse, DeploymentId, Failure, OutputId, Phase, ProjectId,
+    State,
+};
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
@@ -146,12 +149,22 @@ impl Deployment {
                 SourceKind::Prebuilt => upload(UploadKind::Prebuilt),
             },
             settings: self.settings.clone(),
+            cache: CacheUse { mode: CacheMode::default(), level: self.target.into() },
         }
     }
 
     /// What its objects and events are filed under.
     pub fn output(&self) -> OutputId {
         self.id.clone().into()
+    }
+}
+
+impl From<Target> for CacheLevel {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Production => Self::Production,
+            Target::Preview => Self::Preview,
+        }
     }
 }
 

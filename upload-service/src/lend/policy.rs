@@ -1,7 +1,7 @@
-//! What a builder may do in the bucket: write its own deployment, and nothing else.
+//! What a builder may do in the bucket: write its own deployment and what builds of its kind keep, and nothing else.
 
-use gitdeploy_core::spec::Source;
-use gitdeploy_core::{BuildSpec, keys};
+use gitdeploy_core::spec::{Source, UploadKind};
+use gitdeploy_core::{BuildSpec, CacheLevel, CacheUse, keys};
 use serde_json::{Value, json};
 
 /// The longest session policy that STS takes, in characters.
@@ -22,15 +22,21 @@ impl Place {
     /// policy does so too.
     pub(super) fn policy(&self, spec: &BuildSpec) -> String {
         let id = spec.output_id();
-        let own = json!([
+        // What is finished already is only published.
+        let builds = !matches!(spec.source, Source::Upload { kind: UploadKind::Prebuilt, .. });
+        let cache = |level| self.below(&keys::caches(&spec.project, level));
+        let saves = spec.cache.saves().filter(|_| builds);
+        let restores = spec.cache.restores().iter().copied().filter(|level| builds && saves != Some(*level));
+        let own = [
             self.below(&keys::outputs(&id)),
             self.object(&keys::manifest(&id)),
             self.object(&keys::log(&id)),
-        ]);
+        ];
+        let own: Vec<_> = own.into_iter().chain(saves.map(cache)).collect();
         let mut statements = vec![
             // Reading is for who is told that there is something already: whether it is its own, written by a
             // request whose answer was lost.
-            allow(&json!(["s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject"]), &own),
+            allow(&json!(["s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject"]), &json!(own)),
             // A bucket may be encrypted with a key of ours. The role says with which one.
             json!({
                 "Effect": "Allow",
@@ -39,8 +45,13 @@ impl Place {
                 "Condition": { "StringLike": { "kms:ViaService": "s3.*" } },
             }),
         ];
-        if let (Source::Upload { .. }, Some(deployment)) = (&spec.source, &spec.deployment) {
-            statements.push(allow(&json!("s3:GetObject"), &json!(self.object(&keys::upload(deployment)))));
+        let upload = match (&spec.source, &spec.deployment) {
+            (Source::Upload { .. }, Some(deployment)) => Some(self.object(&keys::upload(deployment))),
+            _ => None,
+        };
+        let read: Vec<_> = upload.into_iter().chain(restores.map(cache)).collect();
+        if !read.is_empty() {
+            statements.push(allow(&json!("s3:GetObject"), &json!(read)));
         }
         json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
     }
@@ -48,13 +59,14 @@ impl Place {
     /// Whether the policy of any deployment is short enough for STS.
     pub(super) fn is_short_enough(&self) -> bool {
         use gitdeploy_core::manifest::Origin;
-        use gitdeploy_core::spec::{BuildSettings, UploadKind};
+        use gitdeploy_core::spec::BuildSettings;
         let longest = BuildSpec {
             project: "p".repeat(63).parse().expect("a label has up to 63 characters"),
             deployment: Some("0".repeat(20).parse().expect("an id has 20 digits")),
             attempt: None,
             source: Source::Upload { kind: UploadKind::Source, origin: Origin::default() },
             settings: BuildSettings::default(),
+            cache: CacheUse { level: CacheLevel::Preview, ..CacheUse::default() },
         };
         self.policy(&longest).len() <= LONGEST
     }
@@ -79,8 +91,9 @@ fn allow(actions: &Value, resources: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use gitdeploy_core::CacheMode;
     use gitdeploy_core::manifest::Origin;
-    use gitdeploy_core::spec::{BuildSettings, UploadKind};
+    use gitdeploy_core::spec::BuildSettings;
 
     use super::*;
 
@@ -95,6 +108,7 @@ mod tests {
             attempt: None,
             source,
             settings: BuildSettings::default(),
+            cache: CacheUse::default(),
         }
     }
 
@@ -115,7 +129,8 @@ mod tests {
               "Resource": [
                 "arn:aws:s3:::sites/a/__outputs/1m7wywrav60000000000/*",
                 "arn:aws:s3:::sites/a/__manifests/1m7wywrav60000000000.json",
-                "arn:aws:s3:::sites/a/__logs/1m7wywrav60000000000.ndjson.zst"
+                "arn:aws:s3:::sites/a/__logs/1m7wywrav60000000000.ndjson.zst",
+                "arn:aws:s3:::sites/a/__cache/blog/production/*"
               ]
             },
             {
@@ -146,9 +161,27 @@ mod tests {
             json!({
                 "Effect": "Allow",
                 "Action": "s3:GetObject",
-                "Resource": "arn:aws:s3:::sites/__uploads/1m7wywrav60000000000.tar.zst",
+                "Resource": ["arn:aws:s3:::sites/__uploads/1m7wywrav60000000000.tar.zst"],
             })
         );
+    }
+
+    #[test]
+    fn a_preview_keeps_nothing_for_production_and_a_stranger_nothing_at_all() {
+        let git = Source::Git { repository: "https://host/r".to_owned(), reference: None };
+        let resources = |mode, statement: usize| {
+            let spec =
+                BuildSpec { cache: CacheUse { mode, level: CacheLevel::Preview }, ..spec(git.clone()) };
+            let policy: Value = serde_json::from_str(&place("sites", "").policy(&spec)).unwrap();
+            policy["Statement"][statement]["Resource"].to_string()
+        };
+        let written = resources(CacheMode::ReadWrite, 0);
+        assert!(written.contains("__cache/blog/preview/*") && !written.contains("production"), "{written}");
+        assert!(resources(CacheMode::ReadWrite, 2).contains("blog/production/*"));
+        assert!(!resources(CacheMode::Read, 0).contains("__cache"));
+        let read = resources(CacheMode::Read, 2);
+        assert!(read.contains("blog/preview/*") && read.contains("blog/production/*"), "{read}");
+        assert_eq!(resources(CacheMode::Off, 2), "null");
     }
 
     #[test]

@@ -88,8 +88,8 @@ fn tag(key: &str, value: &str) -> Tag {
 #[cfg(test)]
 mod tests {
     use aws_config::{BehaviorVersion, Region};
-    use gitdeploy_core::Attempt;
     use gitdeploy_core::spec::{BuildSettings, Source};
+    use gitdeploy_core::{Attempt, CacheUse};
     use gitdeploy_test::moto::Moto;
 
     use super::*;
@@ -116,6 +116,7 @@ mod tests {
             attempt: Some(Attempt(u64::MAX)),
             source: Source::Git { repository: "https://host/r".to_owned(), reference: None },
             settings: BuildSettings::default(),
+            cache: CacheUse::default(),
         };
         let credentials = sts.credentials(&spec).await.unwrap();
         assert!(credentials.access_key_id.starts_with("ASIA"), "{credentials:?}");

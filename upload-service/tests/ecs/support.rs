@@ -7,7 +7,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::Credentials;
 use gitdeploy_bus::EventBus;
 use gitdeploy_core::spec::{BuildSettings, Source};
-use gitdeploy_core::{Attempt, BuildSpec, DeploymentId};
+use gitdeploy_core::{Attempt, BuildSpec, CacheUse, DeploymentId};
 use gitdeploy_test::aws::{Aws, Cluster, Task};
 use jiff::Timestamp;
 use upload_service::Launcher;
@@ -89,6 +89,7 @@ pub(crate) fn order(number: u64) -> Order {
                 reference: Some("main".to_owned()),
             },
             settings: BuildSettings::default(),
+            cache: CacheUse::default(),
         },
         ticket: Some(Ticket {
             url: format!("https://api.example.org/internal/v1/builds/{}", deployment(number)),

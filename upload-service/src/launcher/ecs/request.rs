@@ -177,7 +177,7 @@ fn refused(cause: &str) -> LaunchError {
 #[cfg(test)]
 mod tests {
     use gitdeploy_core::spec::{BuildSettings, UploadKind};
-    use gitdeploy_core::{Attempt, BuildSpec};
+    use gitdeploy_core::{Attempt, BuildSpec, CacheUse};
     use secrecy::SecretString;
 
     use super::*;
@@ -191,6 +191,7 @@ mod tests {
                 attempt: Some(Attempt(2)),
                 source,
                 settings: BuildSettings { command: Some("make".to_owned()), ..BuildSettings::default() },
+                cache: CacheUse::default(),
             },
             ticket: Some(Ticket { url: url.to_owned(), token: SecretString::from("one-use") }),
             keep: false,

@@ -53,7 +53,9 @@ async fn a_session_reaches_its_own_deployment_only() {
         format!("__logs/{other}.ndjson.zst"),
         "__routes/blog.json".to_owned(),
         format!("__staged/{id}/1/index.html"),
-        "__cache/blog/key.tar.zst".to_owned(),
+        "__cache/blog/preview/key.tar.zst".to_owned(),
+        "__cache/docs/production/key.tar.zst".to_owned(),
+        "__cache/blog".to_owned(),
         format!("__uploads/{id}.tar.zst"),
         format!("__uploads/{other}.tar.zst"),
         "index.html".to_owned(),
@@ -62,6 +64,9 @@ async fn a_session_reaches_its_own_deployment_only() {
             assert!(!allows(of_git, action, &key), "{action} {key}");
         }
     }
+    let kept = "__cache/blog/production/key.tar.zst";
+    assert!(allows(of_git, "s3:PutObject", kept) && allows(of_git, "s3:GetObject", kept));
+    assert!(!allows(of_git, "s3:DeleteObject", kept) && !allows(of_upload, "s3:GetObject", kept));
     for session in [of_git, of_upload] {
         assert!(!allows(session, "s3:ListBucket", ""));
     }
