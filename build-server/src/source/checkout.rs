@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use git2::{Index, IndexEntry, IndexTime, ObjectType, Odb, Oid, Repository};
 
@@ -23,6 +24,10 @@ const PORTION: usize = 64;
 
 /// How large one file may be: it is in memory while it is written.
 const LARGEST: usize = 512 << 20;
+
+/// Of files that are larger than this only one is in memory.
+const LARGE: usize = 16 << 20;
+static ONE_LARGE: Mutex<()> = Mutex::new(());
 
 /// What was written.
 #[derive(Debug, Default)]
@@ -63,7 +68,7 @@ pub(super) fn checkout(repository: &Repository, commit: Oid, budget: &Budget) ->
     // The last of all, so that nothing is written through one.
     let odb = repository.odb().map_err(unreadable)?;
     for link in &links {
-        let target = read(&odb, link, budget)?;
+        let (target, _alone) = read(&odb, link, budget)?;
         let target = Path::new(std::ffi::OsStr::from_bytes(target.data()));
         let path = root.join(link.path());
         std::os::unix::fs::symlink(target, &path).map_err(|error| cannot_write(link, &error))?;
@@ -131,7 +136,7 @@ fn write_file(
     budget: &Budget,
     written: &mut Written,
 ) -> Result<(), Stop> {
-    let object = read(odb, file, budget)?;
+    let (object, _alone) = read(odb, file, budget)?;
     let executable = file.kind == Kind::File { executable: true };
     let metadata = create(root, file, executable)
         .and_then(|mut out| {
@@ -155,7 +160,12 @@ fn create(root: &Path, file: &Entry, executable: bool) -> std::io::Result<File> 
     OpenOptions::new().write(true).create_new(true).mode(mode).open(root.join(file.path()))
 }
 
-fn read<'a>(odb: &'a Odb<'_>, entry: &Entry, budget: &Budget) -> Result<git2::OdbObject<'a>, Stop> {
+/// The content of a file, and for a large one the leave to have it in memory.
+fn read<'a>(
+    odb: &'a Odb<'_>,
+    entry: &Entry,
+    budget: &Budget,
+) -> Result<(git2::OdbObject<'a>, Option<MutexGuard<'static, ()>>), Stop> {
     let (length, kind) = odb.read_header(entry.id).map_err(unreadable)?;
     if kind != ObjectType::Blob {
         return Err(tree::refuse(&entry.path, "it is no file, though the tree says so"));
@@ -164,7 +174,8 @@ fn read<'a>(odb: &'a Odb<'_>, entry: &Entry, budget: &Budget) -> Result<git2::Od
         return Err(too_large_file(&entry.path().display().to_string(), LARGEST as u64));
     }
     budget.write_bytes(length as u64)?;
-    odb.read(entry.id).map_err(unreadable)
+    let alone = (length > LARGE).then(|| ONE_LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((odb.read(entry.id).map_err(unreadable)?, alone))
 }
 
 /// The index, by which git knows that the files are those of the commit.

@@ -168,7 +168,7 @@ impl Link {
             return Err(problem::status(response.status(), &self.address.shown, with_login));
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if kind.is_some_and(|kind| kind == expected) {
+        if kind.and_then(|kind| kind.split(';').next()).is_some_and(|kind| kind.trim() == expected) {
             return Ok(());
         }
         let cause = format!("`{}` is no git repository, but some other page", self.address.shown);
@@ -182,7 +182,7 @@ impl Link {
 
     /// Keeps what went wrong, and says something of it to libgit2.
     fn keep(&self, problem: Problem) -> Error {
-        let error = Error::other(problem.text().to_owned());
+        let error = Error::other(problem.text());
         *self.problem.lock().expect("no panic while locked") = Some(problem);
         error
     }

@@ -20,11 +20,11 @@ pub(super) enum Problem {
 }
 
 impl Problem {
-    pub(super) fn text(&self) -> &str {
+    pub(super) fn text(&self) -> String {
         match self {
-            Self::Git(error) => error.message(),
-            Self::Network(text) => text,
-            Self::Stop(stop) => &stop.failure.cause,
+            Self::Git(error) => plain(error.message()),
+            Self::Network(text) => plain(text),
+            Self::Stop(stop) => stop.failure.cause.clone(),
         }
     }
 
@@ -108,7 +108,12 @@ fn key_unusable(error: &git2::Error) -> Stop {
 }
 
 fn unreachable(shown: &str, text: &str) -> Stop {
-    Stop::platform(FailureCode::CloneUnreachable, format!("`{shown}` cannot be cloned: {text}"))
+    Stop::platform(FailureCode::CloneUnreachable, format!("`{shown}` cannot be cloned: {}", plain(text)))
+}
+
+/// What somebody else's server says, in one line that moves no cursor.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(300).collect()
 }
 
 /// That an SSH server lets nobody in, or not by what it got.

@@ -12,6 +12,9 @@ use crate::stop::Stop;
 const LONGEST_NAME: usize = 255;
 const LONGEST_PATH: usize = 4000;
 
+/// How long all paths may be together: they are in memory at once.
+const LONGEST_PATHS: usize = 64 << 20;
+
 /// One entry, by its path from the root.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -54,7 +57,7 @@ impl Entry {
 pub(super) fn list(repository: &Repository, commit: Oid, budget: &Budget) -> Result<Vec<Entry>, Stop> {
     let root = repository.find_commit(commit).map_err(|error| broken(&error))?.tree_id();
     let odb = repository.odb().map_err(|error| broken(&error))?;
-    let mut entries = Vec::new();
+    let (mut entries, mut length) = (Vec::new(), 0);
     let mut open = vec![(Vec::new(), root)];
     while let Some((folder, id)) = open.pop() {
         budget.go_on()?;
@@ -72,6 +75,10 @@ pub(super) fn list(repository: &Repository, commit: Oid, budget: &Budget) -> Res
             path.extend_from_slice(name);
             check(name, &path)?;
             budget.write()?;
+            length += path.len();
+            if length > LONGEST_PATHS {
+                return Err(refuse(&path, "all paths together are longer than may be"));
+            }
             let kind = match mode & 0o170_000 {
                 0o040_000 => Kind::Folder,
                 0o100_000 => Kind::File { executable: mode & 0o100 != 0 },

@@ -225,9 +225,8 @@ impl Downloads {
     pub(super) fn of(&self, pointer: &Pointer) -> Result<&Download, Stop> {
         let object = self.0.get(&pointer.sha256.to_string());
         if let Some(missing) = object.and_then(|object| object.error.as_ref()) {
-            let says: String =
-                missing.message.chars().filter(|character| !character.is_control()).take(200).collect();
-            let cause = format!("the server does not have it and says `{says}`");
+            let cause =
+                format!("the server does not have it and says `{}`", problem::plain(&missing.message));
             return Err(failed(cause, "push it with `git lfs push --all`"));
         }
         let download = object.and_then(|object| object.actions.as_ref()?.download.as_ref());
