@@ -110,11 +110,8 @@ impl Build<'_> {
             Ok(Done::of((plan, cache)))
         };
         let (mut plan, cache) = self.in_phase(Phase::Plan, planning).await?;
-        if let Some(history) = fetched.history
-            && let Some(decision) = source::wanted_history(&plan.root)
-        {
-            self.recorder.plan(vec![decision]);
-            history.fetch().await?;
+        if let (Some(history), Some(because)) = (fetched.history, &plan.history) {
+            history.fetch(because).await?;
         }
         let home = workspace.home();
         let mut environment =

@@ -49,7 +49,6 @@ pub(crate) struct Plan {
     pub(crate) build: Option<Step>,
     pub(crate) output: Output,
     /// Why the build looks at the history of the repository, if it does.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing fetches the history yet"))]
     pub(crate) history: Option<String>,
     pub(crate) decisions: Vec<Decision>,
 }

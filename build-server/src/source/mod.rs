@@ -34,7 +34,7 @@ use crate::stop::{Stop, disk};
 
 pub(crate) use clone::set_timeouts;
 pub(crate) use credentials::Credentials;
-pub(crate) use history::{History, wanted as wanted_history};
+pub(crate) use history::History;
 
 /// How much an uploaded archive may hold once it is unpacked.
 const UPLOAD: archive::Limits = archive::Limits { bytes: 4 << 30, entries: 500_000 };
