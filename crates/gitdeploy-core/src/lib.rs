@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod path;
 pub mod phase;
 pub mod route;
+pub mod rules;
 pub mod size;
 pub mod spec;
 pub mod state;

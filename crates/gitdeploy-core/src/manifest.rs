@@ -9,6 +9,7 @@ use crate::hash::Sha256;
 use crate::ids::{Attempt, OutputId};
 use crate::keys::{self, Key};
 use crate::path::SitePath;
+use crate::rules::{HeaderRule, Problem, Redirect, Serve};
 
 /// The version that this code writes. A reader passes over fields that it does not know.
 pub const VERSION: u32 = 1;
@@ -30,6 +31,9 @@ pub struct Manifest {
     /// Where the site came from.
     #[serde(default)]
     pub origin: Origin,
+    /// What the author says about redirects, headers and serving.
+    #[serde(flatten)]
+    pub rules: Rules,
     /// The builder's name and version.
     pub builder: String,
     /// When the build began; in milliseconds since 1970 on the wire.
@@ -38,6 +42,23 @@ pub struct Manifest {
     /// When the last file was uploaded; in milliseconds since 1970 on the wire.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub finished: Timestamp,
+}
+
+/// What the author of a site says about how it is served.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Where requests lead instead, in the order of the files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirects: Vec<Redirect>,
+    /// What is done to the headers of answers, in the order of the files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<HeaderRule>,
+    /// What is wrong in the files of rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+    /// The settings of serving.
+    #[serde(default, skip_serializing_if = "Serve::is_default")]
+    pub serve: Serve,
 }
 
 /// One file of a site.
@@ -176,6 +197,7 @@ mod tests {
             attempt: Attempt::FIRST,
             files: BTreeMap::from([("index.html".parse().unwrap(), file)]),
             origin: Origin { commit: Some("9f3c1e2".to_owned()), ..Origin::default() },
+            rules: Rules::default(),
             builder: "build-server 0.0.0".to_owned(),
             started: Timestamp::from_millisecond(1).unwrap(),
             finished: Timestamp::from_millisecond(2).unwrap(),
