@@ -16,6 +16,7 @@ mod pipeline;
 mod plan;
 mod publish;
 mod secrets;
+mod site;
 mod source;
 mod stop;
 

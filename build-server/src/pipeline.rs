@@ -21,8 +21,9 @@ use crate::command::{Command, Ended};
 use crate::config::Config;
 use crate::log::Recorder;
 use crate::output::{self, SiteFile, Snapshot};
-use crate::plan::{self, Plan, Step};
+use crate::plan::{self, Plan, Preset, Step};
 use crate::publish::Publication;
+use crate::site::{self, Names, Site};
 use crate::source::{self, Fetched};
 use crate::stop::{Stop, disk};
 
@@ -64,6 +65,9 @@ struct Done<T> {
 struct Built<'a> {
     files: Vec<SiteFile>,
     origin: Origin,
+    /// The directory of the project that was built, and the site generator that it uses.
+    project: Option<PathBuf>,
+    preset: Option<&'static Preset>,
     /// What is kept for later builds once the site is published.
     keeps: Option<(Cache<'a>, Saving)>,
 }
@@ -78,15 +82,17 @@ impl Build<'_> {
         let mut fetched = self.in_phase(Phase::Clone, async { Ok(Done::of(fetch.await?)) }).await?;
         fetched.origin.message.iter_mut().for_each(|message| self.recorder.secrets().redact(message));
 
-        let Built { files, origin, keeps } = if fetched.prebuilt {
+        let mut built = if fetched.prebuilt {
             let files = self.in_phase(Phase::Validate, self.walk(&source, false)).await?;
-            Built { files, origin: fetched.origin, keeps: None }
+            Built { files, origin: fetched.origin, project: None, preset: None, keeps: None }
         } else {
             self.build(&workspace, fetched).await?
         };
+        let site = self.in_phase(Phase::Process, self.process(&mut built, &source)).await?;
+        let Built { files, origin, keeps, .. } = built;
 
         let publication =
-            Publication::new(self.spec, origin, self.started, self.store, self.recorder, self.cancel);
+            Publication::new(self.spec, origin, site, self.started, self.store, self.recorder, self.cancel);
         let upload = async {
             let manifest = publication.publish(&files).await?;
             let summary = format!("{}, {}", count(manifest.files.len() as u64), size(manifest.bytes()));
@@ -140,7 +146,28 @@ impl Build<'_> {
             self.walk(&found.directory, plan.build.is_none()).await
         };
         let files = self.in_phase(Phase::Validate, find).await?;
-        Ok(Built { files, origin: fetched.origin, keeps })
+        let (project, preset) = (Some(plan.root), plan.preset);
+        Ok(Built { files, origin: fetched.origin, project, preset, keeps })
+    }
+
+    /// Reads what the author says about serving, and tells what is wrong in it and which links lead nowhere.
+    async fn process(&self, built: &mut Built<'_>, source: &Path) -> Result<Done<Site>, Stop> {
+        let mut files = std::mem::take(&mut built.files);
+        let (project, source, cancel) = (built.project.clone(), source.to_owned(), self.cancel.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let rules = site::rules(&mut files, project.as_deref(), &source);
+            let links = site::report(&files, &rules, &cancel);
+            (files, rules, links)
+        });
+        let read = reading.await.map_err(|error| disk("cannot read the output")(error.into()))?;
+        let (files, rules, links) = read;
+        for notice in site::notices(&rules.problems).into_iter().chain(links) {
+            self.recorder.notice(notice);
+        }
+        built.files = files;
+        let summary = site::summary(&rules);
+        let names = Names::of(built.preset);
+        Ok(Done { value: Site { rules, names }, summary, exit_code: None })
     }
 
     fn cache(&self, workspace: &Workspace, plan: &Plan) -> Cache<'_> {

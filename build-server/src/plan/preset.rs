@@ -47,7 +47,6 @@ pub(crate) struct Preset {
     pub(crate) cache_dirs: Vec<String>,
     /// Files whose names change with their content, relative to the output directory.
     #[serde(default)]
-    #[cfg_attr(not(test), expect(dead_code, reason = "no name is immutable yet"))]
     pub(crate) immutable_globs: Vec<String>,
     /// It looks at the history where one of these holds.
     #[serde(default)]

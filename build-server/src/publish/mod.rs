@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::log::Recorder;
 use crate::output::SiteFile;
+use crate::site::Site;
 use crate::stop::Stop;
 
 /// A site on its way into the store.
@@ -23,6 +24,7 @@ pub(crate) struct Publication<'a> {
     /// Whether an earlier site of the same id is replaced, as happens without an upload service.
     pub(crate) replaces: bool,
     pub(crate) origin: Origin,
+    pub(crate) site: Site,
     pub(crate) started: Timestamp,
     pub(crate) store: &'a ObjectStore,
     pub(crate) recorder: &'a Recorder,
@@ -42,6 +44,7 @@ impl<'a> Publication<'a> {
     pub(crate) fn new(
         spec: &BuildSpec,
         origin: Origin,
+        site: Site,
         started: Timestamp,
         store: &'a ObjectStore,
         recorder: &'a Recorder,
@@ -52,6 +55,7 @@ impl<'a> Publication<'a> {
             attempt: spec.attempt.unwrap_or(Attempt::FIRST),
             replaces: spec.deployment.is_none(),
             origin,
+            site,
             started,
             store,
             recorder,
@@ -109,6 +113,7 @@ impl<'a> Publication<'a> {
             attempt: self.attempt,
             files,
             origin: self.origin.clone(),
+            rules: self.site.rules.clone(),
             builder: concat!("build-server ", env!("CARGO_PKG_VERSION")).to_owned(),
             started: self.started,
             finished: Timestamp::now(),

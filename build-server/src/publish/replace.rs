@@ -33,6 +33,9 @@ impl Publication<'_> {
             entry.staged = Some(self.attempt);
         }
         entries.extend(unchanged);
+        for (path, entry) in &mut entries {
+            entry.cache = self.site.names.caching(path);
+        }
         let switched = self.manifest(entries);
         let etag = self.write(&switched, precondition).await?;
         match self.settle(files, &switched, etag, earlier.as_ref()).await {

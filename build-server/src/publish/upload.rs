@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use gitdeploy_core::hash::{Hasher, Sha256};
-use gitdeploy_core::manifest::{Caching, File};
+use gitdeploy_core::manifest::File;
 use gitdeploy_core::{Key, Phase, SitePath, content_type};
 use gitdeploy_store::{Content, Put};
 
@@ -68,7 +68,7 @@ impl Publication<'_> {
             (Content::File(file.real.clone()), hash(file).await?, file.bytes)
         };
         let etag = self.store.put(key, content, put).await?;
-        let (variants, cache) = (BTreeMap::new(), Caching::Revalidate);
+        let (variants, cache) = (BTreeMap::new(), self.site.names.caching(&file.path));
         Ok(File { bytes, sha256, etag: etag.0, content_type, variants, cache, staged: None })
     }
 }

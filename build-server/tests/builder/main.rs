@@ -13,6 +13,7 @@ mod hostile;
 mod log;
 mod private;
 mod publish;
+mod rules;
 mod settings;
 mod source;
 mod submodules;

@@ -48,6 +48,7 @@ pub(crate) fn empty_manifest(id: &str) -> Manifest {
         attempt: Attempt::FIRST,
         files: BTreeMap::new(),
         origin: Origin::default(),
+        rules: manifest::Rules::default(),
         builder: "a test".to_owned(),
         started: Timestamp::UNIX_EPOCH,
         finished: Timestamp::UNIX_EPOCH,

@@ -67,9 +67,7 @@ impl Headers {
             if is_path(line) {
                 self.finish(at, &mut problems);
                 at = match path(line) {
-                    Ok(path) => {
-                        At::Path(HeaderRule { line: number, path, unset: Vec::new(), set: Vec::new() })
-                    }
+                    Ok(path) => At::Path(Box::new(HeaderRule::of(path, number))),
                     Err(refusal) => {
                         problems.add(number, refusal);
                         At::Refused
@@ -111,7 +109,7 @@ impl Headers {
     fn finish(&mut self, at: At, problems: &mut Problems) {
         if let At::Path(rule) = at {
             let line = rule.line;
-            if let Err(refusal) = self.add(rule) {
+            if let Err(refusal) = self.add(*rule) {
                 problems.add(line, refusal);
             }
         }
@@ -121,7 +119,7 @@ impl Headers {
 /// The path under which the next header stands.
 enum At {
     Start,
-    Path(HeaderRule),
+    Path(Box<HeaderRule>),
     Refused,
 }
 
@@ -133,6 +131,11 @@ pub fn parse(text: &str) -> (Vec<HeaderRule>, Vec<Problem>) {
 }
 
 impl HeaderRule {
+    /// A rule for `path`, which stands in `line`, without headers yet.
+    pub fn of(path: Pattern, line: u32) -> Self {
+        Self { line, path, unset: Vec::new(), set: Vec::new() }
+    }
+
     /// Adds `Name: value` or `! Name`.
     fn read(&mut self, line: &str) -> Result<(), Refusal> {
         if let Some(name) = line.strip_prefix('!') {

@@ -128,8 +128,8 @@ fn check_host(host: &str) -> Result<String, Refusal> {
     if lower.is_empty() || !lower.chars().all(is_part) {
         return Err(Refusal::Host(shown(host)));
     }
-    let is_port = |piece: &Piece| matches!(piece, Piece::Literal(literal) if literal.contains(':'));
-    if pieces(&lower).iter().any(is_port) {
+    let names_a_port = |piece: &Piece| matches!(piece, Piece::Literal(literal) if literal.contains(':'));
+    if pieces(&lower).iter().any(names_a_port) {
         return Err(Refusal::Port(shown(host)));
     }
     Ok(lower)

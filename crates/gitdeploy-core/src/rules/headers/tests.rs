@@ -79,7 +79,7 @@ fn lines_that_mean_nothing_are_refused_with_the_reason() {
 
 #[test]
 fn limits_hold() {
-    let text: String = (0..101).map(|n| format!("/a/{n}\nx-index: {n}\n")).collect();
+    let text = (0..101).map(|n| format!("/a/{n}\nx-index: {n}\n")).collect::<Vec<_>>().concat();
     let (rules, problems) = parse(&text);
     assert_eq!((rules.len(), problems.len(), problems[0].line), (100, 1, Some(201)));
     let text = "/a\n".to_owned() + &"a: b\n".repeat(101);

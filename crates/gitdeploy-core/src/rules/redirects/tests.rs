@@ -147,8 +147,8 @@ fn rules_with_other_conditions_are_no_duplicates() {
 
 #[test]
 fn limits_hold() {
-    let fixed: String = (0..2002).map(|n| format!("/a/{n} /b/{n}\n")).collect();
-    let dynamic: String = (0..101).map(|n| format!("/c/{n}/* /d/:splat\n")).collect();
+    let fixed = (0..2002).map(|n| format!("/a/{n} /b/{n}\n")).collect::<Vec<_>>().concat();
+    let dynamic = (0..101).map(|n| format!("/c/{n}/* /d/:splat\n")).collect::<Vec<_>>().concat();
     let (rules, problems) = parse(&(fixed + &dynamic), Dialect::Cloudflare);
     assert_eq!(rules.len(), 2100);
     let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
