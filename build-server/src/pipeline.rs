@@ -110,7 +110,9 @@ impl Build<'_> {
         let source = workspace.source();
         let path = workspace.path(self.vars);
         let planning = async {
-            let plan = plan::plan(&source, &self.spec.settings, &path)?;
+            let (tree, settings, tools) = (source.clone(), self.spec.settings.clone(), path.clone());
+            let work = move || plan::plan(&tree, &settings, &tools);
+            let plan = plan::within(plan::LIMIT, work).await?;
             let cache = self.cache(workspace, &plan);
             self.recorder.plan(plan.decisions.iter().cloned().chain(cache.decision()).collect());
             Ok(Done::of((plan, cache)))

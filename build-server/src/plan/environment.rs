@@ -7,6 +7,8 @@ use gitdeploy_core::BuildSpec;
 use gitdeploy_core::manifest::Origin;
 use gitdeploy_runtime::Vars;
 
+use super::memory::memory;
+
 /// Variables of the builder that tell how to reach the internet from here. They are passed on, unless they
 /// hold a login.
 const NETWORK: &[&str] = &[
@@ -27,7 +29,10 @@ const TELEMETRY_OFF: &[(&str, &str)] = &[
     ("DO_NOT_TRACK", "1"),
     ("GATSBY_TELEMETRY_DISABLED", "1"),
     ("NEXT_TELEMETRY_DISABLED", "1"),
+    ("NG_CLI_ANALYTICS", "false"),
     ("NUXT_TELEMETRY_DISABLED", "1"),
+    ("STORYBOOK_DISABLE_TELEMETRY", "1"),
+    ("TURBO_TELEMETRY_DISABLED", "1"),
     ("npm_config_update_notifier", "false"),
 ];
 
@@ -63,18 +68,29 @@ pub(crate) fn environment(
     for (name, value) in TELEMETRY_OFF {
         set(name, value.into());
     }
+    if let Some(memory) = memory().filter(|_| !pass.iter().any(|name| name == "NODE_OPTIONS")) {
+        set("NODE_OPTIONS", node_options(memory).into());
+    }
     set("GITDEPLOY_PROJECT_ID", spec.project.as_str().into());
     set("GITDEPLOY_DEPLOYMENT_ID", spec.output_id().as_str().into());
     for (name, value) in [
         ("GITDEPLOY_GIT_COMMIT_SHA", &origin.commit),
         ("GITDEPLOY_GIT_COMMIT_REF", &origin.reference),
         ("GITDEPLOY_GIT_COMMIT_MESSAGE", &origin.message),
+        // What builds that come from elsewhere look for.
+        ("COMMIT_REF", &origin.commit),
+        ("BRANCH", &origin.reference),
     ] {
         if let Some(value) = value {
             set(name, value.into());
         }
     }
     environment
+}
+
+/// What lets Node.js use three quarters of the memory: on its own it takes less, and fails where there is more.
+fn node_options(memory: u64) -> String {
+    format!("--max-old-space-size={}", memory / 4 * 3 / (1 << 20))
 }
 
 #[cfg(test)]
@@ -118,5 +134,12 @@ mod tests {
         assert_eq!(get("NPM_TOKEN").unwrap(), "lent");
         assert_eq!(get("PATH").unwrap(), "/bin");
         assert_eq!(get("GITDEPLOY_PROJECT_ID").unwrap(), "blog");
+        assert!(get("NODE_OPTIONS").unwrap().to_string_lossy().starts_with("--max-old-space-size="));
+    }
+
+    #[test]
+    fn node_gets_three_quarters_of_the_memory() {
+        assert_eq!(node_options(8 << 30), "--max-old-space-size=6144");
+        assert_eq!(node_options(512 << 20), "--max-old-space-size=384");
     }
 }

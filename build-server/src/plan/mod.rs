@@ -3,7 +3,9 @@
 mod detect;
 mod environment;
 mod evidence;
+mod limit;
 mod manager;
+mod memory;
 mod node;
 mod package;
 mod preset;
@@ -30,6 +32,7 @@ use settings::{Setting, Settings};
 use tree::Tree;
 
 pub(crate) use environment::environment;
+pub(crate) use limit::{LIMIT, within};
 pub(crate) use preset::Preset;
 
 /// What a build will do.
