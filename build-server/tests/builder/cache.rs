@@ -1,5 +1,4 @@
-//! What builds keep for the builds after them, with real package managers over a store in a directory and over one
-//! that is reached by the wire.
+//! What builds keep for the builds after them, with a real npm over a store in a directory.
 
 use std::path::PathBuf;
 
