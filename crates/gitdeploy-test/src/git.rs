@@ -89,7 +89,7 @@ impl GitServer {
         mirror(self.shared.root.path(), name, repository);
     }
 
-    /// Keeps a file in LFS for a repository. [`pointer`] is what the repository has in its place.
+    /// Keeps a file in LFS for a repository. [`pointer()`] is what the repository has in its place.
     pub fn add_to_lfs(&self, name: &str, content: &[u8]) {
         self.lfs(name, |objects| objects.add(content));
     }
