@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Problem, Problems, Refusal, shown};
+use super::problem::{Problem, Problems, Refusal, check_line, shown};
 use super::{Pattern, Template};
 
 /// The name of the file.
 const FILE: &str = "_headers";
-/// The longest line, in characters.
-const LONGEST_LINE: usize = 2000;
 /// How many paths may have headers.
 const MAX_RULES: usize = 100;
 /// How many headers a path may have.
@@ -181,19 +179,6 @@ impl HeaderRule {
         let is_full = self.set.len() + self.unset.len() == MAX_HEADERS;
         if is_full { Err(Refusal::TooManyHeaders(MAX_HEADERS)) } else { Ok(()) }
     }
-}
-
-fn check_line(line: &str) -> Result<(), Refusal> {
-    if line.chars().nth(LONGEST_LINE).is_some() {
-        return Err(Refusal::LongLine(LONGEST_LINE));
-    }
-    if line.contains(char::REPLACEMENT_CHARACTER) {
-        return Err(Refusal::NotUtf8);
-    }
-    if line.chars().any(|character| character.is_control() && character != '\t') {
-        return Err(Refusal::Control);
-    }
-    Ok(())
 }
 
 fn path(line: &str) -> Result<Pattern, Refusal> {

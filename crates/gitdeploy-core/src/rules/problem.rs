@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The longest line that is read, in characters.
+const LONGEST_LINE: usize = 2000;
+
 /// How many problems of one file are kept: who has more of them reads the first.
 const MAX_PROBLEMS: usize = 200;
 
@@ -155,4 +158,18 @@ pub(super) fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Refuses a line that no rule can be read from, of whichever file it is.
+pub(super) fn check_line(line: &str) -> Result<(), Refusal> {
+    if line.chars().nth(LONGEST_LINE).is_some() {
+        return Err(Refusal::LongLine(LONGEST_LINE));
+    }
+    if line.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(Refusal::NotUtf8);
+    }
+    if line.chars().any(|character| character.is_control() && character != '\t') {
+        return Err(Refusal::Control);
+    }
+    Ok(())
 }

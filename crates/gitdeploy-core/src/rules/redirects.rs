@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::address::{encode, normalize, split};
-use super::problem::{Problem, Problems, Refusal, shown};
+use super::problem::{Problem, Problems, Refusal, check_line, shown};
 use super::serve::Dialect;
 use super::{Captures, Pattern, Template};
 
 /// The name of the file.
 const FILE: &str = "_redirects";
-/// The longest line, in characters.
-const LONGEST_LINE: usize = 2000;
 /// How many rules may name one path each.
 const MAX_FIXED: usize = 2000;
 /// How many rules may have `*` or placeholders.
@@ -196,15 +194,7 @@ pub fn parse(text: &str, dialect: Dialect) -> (Vec<Redirect>, Vec<Problem>) {
 
 /// `from [key=value …] [to] [status[!]] [Country=… Language=…] [# comment]`
 fn draft(line: &str, number: u32) -> Result<Draft<'_>, Refusal> {
-    if line.chars().nth(LONGEST_LINE).is_some() {
-        return Err(Refusal::LongLine(LONGEST_LINE));
-    }
-    if line.contains(char::REPLACEMENT_CHARACTER) {
-        return Err(Refusal::NotUtf8);
-    }
-    if line.chars().any(|character| character.is_control() && character != '\t') {
-        return Err(Refusal::Control);
-    }
+    check_line(line)?;
     let mut words = line.split_whitespace().take_while(|word| !word.starts_with('#')).peekable();
     let from = words.next().unwrap_or_default();
     let mut draft = Draft { line: number, from, ..Draft::default() };
