@@ -39,7 +39,10 @@ pub(crate) async fn run(
     let build = Build { spec, config, vars, store, recorder, cancel, started: Timestamp::now() };
     match build.run().await {
         Ok(end) => end,
-        Err(stop) => End::unsuccessful(stop.outcome, stop.phase, stop.failure),
+        Err(stop) => {
+            let exit_code = stop.exit_code;
+            End { exit_code, ..End::unsuccessful(stop.outcome, stop.phase, stop.failure) }
+        }
     }
 }
 

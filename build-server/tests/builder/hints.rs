@@ -47,5 +47,6 @@ async fn what_the_message_of_one_phase_means_is_no_hint_for_another() {
     ];
     let built = builder.build(&Repository::new().file("a", "b").commit("First"), &vars).await;
     built.assert_failed(1, Outcome::Failed, FailureCode::BuildExit);
+    assert_eq!(built.end().exit_code, Some(3));
     assert_eq!(built.end().failure.as_ref().unwrap().hint, None);
 }
