@@ -1,27 +1,29 @@
 //! A build from its first phase to its last.
 
-use std::ffi::OsString;
+mod steps;
+mod workspace;
+
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use gitdeploy_core::event::{Outcome, PhaseChange, PhaseState};
 use gitdeploy_core::manifest::Origin;
 use gitdeploy_core::size::{files as count, size};
-use gitdeploy_core::{BuildSpec, End, Failure, FailureCode, Phase};
+use gitdeploy_core::{BuildSpec, End, Phase};
 use gitdeploy_runtime::Vars;
 use gitdeploy_store::ObjectStore;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use workspace::Workspace;
+
 use crate::cache::{Cache, Restored, Saving};
 use crate::classify;
-use crate::command::{Command, Ended};
 use crate::config::Config;
 use crate::log::Recorder;
 use crate::output::{self, SiteFile, Snapshot};
-use crate::plan::{self, Plan, Preset, Step};
+use crate::plan::{self, Plan, Preset};
 use crate::publish::Publication;
 use crate::site::{self, Names, Site};
 use crate::source::{self, Fetched};
@@ -177,7 +179,7 @@ impl Build<'_> {
 
     fn cache(&self, workspace: &Workspace, plan: &Plan) -> Cache<'_> {
         let BuildSpec { project, cache, .. } = self.spec;
-        Cache::new(*cache, project, self.store, self.recorder, workspace.0.path(), plan)
+        Cache::new(*cache, project, self.store, self.recorder, workspace.top(), plan)
     }
 
     async fn restore(&self, cache: &Cache<'_>) -> Result<Done<Restored>, Stop> {
@@ -197,89 +199,6 @@ impl Build<'_> {
             Ok(Done { value: (), summary, exit_code: None })
         };
         self.in_phase(Phase::Save, save).await.ok();
-    }
-
-    async fn install(
-        &self,
-        plan: &Plan,
-        workspace: &Workspace,
-        environment: &[(String, OsString)],
-    ) -> Result<Done<()>, Stop> {
-        let tool = |package: &str| {
-            let tools = workspace.tools();
-            let line = format!("npm install --prefix '{}' --no-audit --no-fund '{package}'", tools.display());
-            Step { line, directory: workspace.home() }
-        };
-        if let Some(node) = &plan.node {
-            match self.command(Phase::Install, &tool(node), environment).await {
-                Err(stop) if stop.outcome == Outcome::Failed => self.recorder.notice(
-                    "the wanted version of Node.js cannot be installed; the build goes on with the one that is here",
-                ),
-                other => drop(other?),
-            }
-        }
-        if let Some(package) = &plan.tool {
-            self.command(Phase::Install, &tool(package), environment).await?;
-        }
-        match &plan.install {
-            Some(install) => self.command(Phase::Install, install, environment).await,
-            None => Ok(Done::of(())),
-        }
-    }
-
-    /// Runs a command of the author's and says how it ended in the terms of its phase.
-    async fn command(
-        &self,
-        phase: Phase,
-        step: &Step,
-        environment: &[(String, OsString)],
-    ) -> Result<Done<()>, Stop> {
-        let config = self.config;
-        let (limit, silence, codes) = match phase {
-            Phase::Install => (config.install_seconds, config.install_silent_seconds, INSTALL),
-            _ => (config.seconds, config.silent_seconds, BUILD),
-        };
-        self.recorder.say(phase, format!("$ {}", step.line));
-        let command = Command {
-            line: &step.line,
-            phase,
-            directory: &step.directory,
-            environment,
-            limit: Duration::from_secs(limit),
-            silence: Duration::from_secs(silence),
-        };
-        let failed = |code, cause: String, fix: &str| Failure::new(code, cause).fix(fix);
-        match command.run(self.recorder, self.cancel).await {
-            Ended::Exited(status) if status.success() => Ok(Done { exit_code: Some(0), ..Done::of(()) }),
-            Ended::Exited(status) => {
-                use std::os::unix::process::ExitStatusExt as _;
-                let how = match (status.code(), status.signal()) {
-                    (Some(code), _) => format!("exited with {code}"),
-                    (None, signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
-                };
-                let cause = format!("the {phase} command {how}");
-                let fix = format!(
-                    "read the last lines of the {phase} log, and try `{}` on your machine",
-                    step.line
-                );
-                Err(Stop::author(failed(codes.exit, cause, &fix)).exited_with(status.code()))
-            }
-            Ended::TimedOut => {
-                let cause = format!("the {phase} command ran longer than {limit} s");
-                Err(Stop::timed_out(failed(
-                    codes.timeout,
-                    cause,
-                    "make it faster, or have the operator raise the limit",
-                )))
-            }
-            Ended::Silent => {
-                let cause = format!("the {phase} command wrote nothing for {silence} s");
-                let fix = "check that it does not wait for an answer or watch for changes";
-                Err(Stop::timed_out(failed(codes.silent, cause, fix)))
-            }
-            Ended::Canceled => Err(Stop::canceled()),
-            Ended::NotStarted(error) => Err(disk("cannot start `bash`")(error)),
-        }
     }
 
     async fn walk(&self, directory: &Path, plain: bool) -> Result<Done<Vec<SiteFile>>, Stop> {
@@ -330,70 +249,8 @@ impl Build<'_> {
     }
 }
 
-struct Codes {
-    exit: FailureCode,
-    timeout: FailureCode,
-    silent: FailureCode,
-}
-
-const INSTALL: Codes = Codes {
-    exit: FailureCode::InstallExit,
-    timeout: FailureCode::InstallTimeout,
-    silent: FailureCode::InstallSilent,
-};
-
-const BUILD: Codes = Codes {
-    exit: FailureCode::BuildExit,
-    timeout: FailureCode::BuildTimeout,
-    silent: FailureCode::BuildSilent,
-};
-
 impl<T> Done<T> {
     fn of(value: T) -> Self {
         Self { value, summary: None, exit_code: None }
-    }
-}
-
-/// The directories of one build. They are removed with it.
-struct Workspace(tempfile::TempDir);
-
-impl Workspace {
-    fn make(config: &Config) -> Result<Self, Stop> {
-        let mut name = tempfile::Builder::new();
-        name.prefix("gitdeploy-");
-        let directory = match &config.workspace {
-            Some(parent) => std::fs::create_dir_all(parent).and_then(|()| name.tempdir_in(parent)),
-            None => name.tempdir(),
-        };
-        let workspace = Self(directory.map_err(disk("cannot make a workspace"))?);
-        for directory in
-            [workspace.source(), workspace.home(), workspace.tools(), workspace.0.path().join("cache")]
-        {
-            std::fs::create_dir(directory).map_err(disk("cannot make a workspace"))?;
-        }
-        Ok(workspace)
-    }
-
-    fn source(&self) -> PathBuf {
-        self.0.path().join("source")
-    }
-
-    fn home(&self) -> PathBuf {
-        self.0.path().join("home")
-    }
-
-    fn tools(&self) -> PathBuf {
-        self.0.path().join("tools")
-    }
-
-    /// The `PATH` of commands: our own, after the tools that the plan installs.
-    fn path(&self, vars: &Vars) -> OsString {
-        let mut path = self.tools().join("node_modules/.bin").into_os_string();
-        path.push(":");
-        path.push(self.home().join(".venv/bin"));
-        let ours = vars.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
-        path.push(":");
-        path.push(ours.unwrap_or("/usr/local/bin:/usr/bin:/bin"));
-        path
     }
 }

@@ -1,0 +1,57 @@
+//! The directories of one build.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use gitdeploy_runtime::Vars;
+
+use crate::config::Config;
+use crate::stop::{Stop, disk};
+
+/// The directories of one build. They are removed with it.
+pub(super) struct Workspace(tempfile::TempDir);
+
+impl Workspace {
+    pub(super) fn make(config: &Config) -> Result<Self, Stop> {
+        let mut name = tempfile::Builder::new();
+        name.prefix("gitdeploy-");
+        let directory = match &config.workspace {
+            Some(parent) => std::fs::create_dir_all(parent).and_then(|()| name.tempdir_in(parent)),
+            None => name.tempdir(),
+        };
+        let workspace = Self(directory.map_err(disk("cannot make a workspace"))?);
+        for directory in
+            [workspace.source(), workspace.home(), workspace.tools(), workspace.0.path().join("cache")]
+        {
+            std::fs::create_dir(directory).map_err(disk("cannot make a workspace"))?;
+        }
+        Ok(workspace)
+    }
+
+    pub(super) fn top(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(super) fn source(&self) -> PathBuf {
+        self.0.path().join("source")
+    }
+
+    pub(super) fn home(&self) -> PathBuf {
+        self.0.path().join("home")
+    }
+
+    pub(super) fn tools(&self) -> PathBuf {
+        self.0.path().join("tools")
+    }
+
+    /// The `PATH` of commands: our own, after the tools that the plan installs.
+    pub(super) fn path(&self, vars: &Vars) -> OsString {
+        let mut path = self.tools().join("node_modules/.bin").into_os_string();
+        path.push(":");
+        path.push(self.home().join(".venv/bin"));
+        let ours = vars.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
+        path.push(":");
+        path.push(ours.unwrap_or("/usr/local/bin:/usr/bin:/bin"));
+        path
+    }
+}
