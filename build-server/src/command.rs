@@ -1,4 +1,4 @@
-//! Runs one command of the author's: in a process group of its own, with limits, its output as log lines.
+//! Runs one command of the author's: in the sandbox, with limits, its output as log lines.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -7,19 +7,28 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use gitdeploy_core::{Phase, Stream};
-use nix::sys::signal::{Signal, killpg};
+use nix::errno::Errno;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::Child;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::log::{Readers, Recorder};
+use crate::memory;
+use crate::sandbox::Sandbox;
+use crate::stop::{Stop, disk};
 
 /// How long a command has after SIGINT, and then after SIGTERM, before SIGKILL.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(7);
 const TERMINATE_GRACE: Duration = Duration::from_secs(3);
 
-/// How long output is awaited that a process left behind may still hold open.
+/// How long output is awaited that somebody may still hold open.
 const LEFTOVER: Duration = Duration::from_secs(2);
+
+/// How often the memory of a command is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What to run.
 #[derive(Debug)]
@@ -31,68 +40,101 @@ pub(crate) struct Command<'a> {
     pub(crate) environment: &'a [(String, OsString)],
     pub(crate) limit: Duration,
     pub(crate) silence: Duration,
+    /// How much memory its processes may hold together, in bytes.
+    pub(crate) memory: Option<u64>,
+}
+
+/// How a command ended, and what it took.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) ended: Ended,
+    /// The most memory that its processes were seen to hold together, in bytes.
+    pub(crate) peak: u64,
+    /// Whether the kernel killed one of our processes meanwhile because memory ran out.
+    pub(crate) oom_killed: bool,
 }
 
 /// Every way in which a command ends.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// By itself.
+    /// By itself, or by a signal that we did not send.
     Exited(ExitStatus),
     /// It ran longer than its limit.
     TimedOut,
     /// It wrote nothing for longer than its limit.
     Silent,
+    /// Its processes held more memory than they may.
+    TooMuchMemory,
     /// The build was canceled.
     Canceled,
-    /// It could not be started.
-    NotStarted(std::io::Error),
 }
 
 impl Command<'_> {
-    /// Runs the command to its end. Afterwards no process of its group is left.
-    pub(crate) async fn run(&self, recorder: &Recorder, cancel: &CancellationToken) -> Ended {
-        let mut child = match self.spawn() {
-            Ok(child) => child,
-            Err(error) => return Ended::NotStarted(error),
-        };
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let readers = match pipes(&mut child) {
-            Ok(pipes) => Readers::start(self.phase, recorder, pipes),
-            Err(error) => return Ended::NotStarted(error),
-        };
+    /// Runs the command to its end. Afterwards no process of it is left.
+    pub(crate) async fn run(
+        &self,
+        sandbox: &Sandbox,
+        recorder: &Recorder,
+        cancel: &CancellationToken,
+    ) -> Result<Ran, Stop> {
+        let kills = memory::oom_kills();
+        let mut child = self.spawn(sandbox).map_err(disk("cannot start a command"))?;
+        let pid = child.id();
+        let pipes = pipes(&mut child).map_err(disk("cannot read what a command writes"))?;
+        let readers = Readers::start(self.phase, recorder, pipes);
 
+        let mut peak = 0;
         let ended = tokio::select! {
-            status = child.wait() => match status {
-                Ok(status) => Ended::Exited(status),
-                Err(error) => Ended::NotStarted(error),
-            },
+            status = child.wait() => Ended::Exited(status.map_err(disk("cannot wait for a command"))?),
             () = tokio::time::sleep(self.limit) => Ended::TimedOut,
             () = readers.silent_for(self.silence) => Ended::Silent,
+            () = self.outgrow(sandbox, pid, &mut peak) => Ended::TooMuchMemory,
             () = cancel.cancelled() => Ended::Canceled,
         };
-        if !matches!(ended, Ended::Exited(_)) {
-            end_gently(&mut child, group).await;
+        match ended {
+            Ended::Exited(_) => {}
+            // It has nothing to say any more that would be worth its memory.
+            Ended::TooMuchMemory => end(&mut child).await,
+            _ => end_gently(&mut child, pid).await,
         }
-        signal(group, Signal::SIGKILL);
+        sandbox.quiesce().await?;
         if !readers.finish(LEFTOVER).await {
-            recorder.notice("a process that the command left behind still runs; its output is not awaited");
+            recorder.notice("something else holds the output of the command open; it is not awaited");
         }
-        ended
+        let oom_killed = memory::oom_kills() > kills;
+        Ok(Ran { ended, peak: peak.max(largest_process()), oom_killed })
     }
 
-    fn spawn(&self) -> std::io::Result<Child> {
-        tokio::process::Command::new("bash")
-            .args(["-eo", "pipefail", "-c", self.line])
-            .current_dir(self.directory)
-            .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+    fn spawn(&self, sandbox: &Sandbox) -> std::io::Result<Child> {
+        sandbox
+            .command(self.line, self.directory, self.environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
             .kill_on_drop(true)
             .spawn()
     }
+
+    /// Completes when the processes of the build hold more memory than they may. Meanwhile it notes the most that
+    /// they hold in `peak`, and lets those go that have ended and belong to nobody.
+    async fn outgrow(&self, sandbox: &Sandbox, pid: Option<u32>, peak: &mut u64) {
+        let mut ticks = interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let processes = sandbox.processes();
+            processes.reap(pid);
+            *peak = processes.bytes().max(*peak);
+            if self.memory.is_some_and(|limit| *peak > limit) {
+                return;
+            }
+        }
+    }
+}
+
+/// The most that a single process of all commands so far had, in bytes: of one that was too quick to be looked at.
+fn largest_process() -> u64 {
+    let kib = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
+    u64::try_from(kib).unwrap_or(0).saturating_mul(1024)
 }
 
 /// The file that `program` names on a `PATH`, if there is one that can be run.
@@ -110,22 +152,28 @@ fn pipes(child: &mut Child) -> std::io::Result<Vec<(Stream, OwnedFd)>> {
     stdout.into_iter().chain(stderr).collect()
 }
 
-async fn end_gently(child: &mut Child, group: Option<Pid>) {
+async fn end_gently(child: &mut Child, pid: Option<u32>) {
     for (how, grace) in [(Signal::SIGINT, INTERRUPT_GRACE), (Signal::SIGTERM, TERMINATE_GRACE)] {
-        signal(group, how);
+        signal(pid, how);
         if tokio::time::timeout(grace, child.wait()).await.is_ok() {
             return;
         }
     }
-    signal(group, Signal::SIGKILL);
-    if let Err(error) = child.wait().await {
-        tracing::warn!(%error, "a command could not be awaited");
+    end(child).await;
+}
+
+async fn end(child: &mut Child) {
+    if let Err(error) = child.kill().await {
+        tracing::warn!(%error, "a command could not be ended");
     }
 }
 
-/// A group without processes is the good case, so failing is not worth a word.
-fn signal(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        killpg(group, signal).ok();
+/// Sends a signal to the group of a command. A group without processes is the good case, so failing is not worth a
+/// word.
+fn signal(pid: Option<u32>, signal: Signal) {
+    let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw) else { return };
+    // At its very beginning it is still in our group.
+    if killpg(pid, signal) == Err(Errno::ESRCH) {
+        kill(pid, signal).ok();
     }
 }

@@ -1,5 +1,6 @@
 //! What the operator says about builds.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,6 +50,12 @@ pub struct Config {
     pub seconds: u64,
     /// How long the build command may write nothing, in seconds.
     pub silent_seconds: u64,
+    /// How much memory the processes of a build may hold together, in bytes; absent: what the system allows.
+    pub memory_bytes: Option<u64>,
+    /// The users that commands run as where the builder is root, one for each build at a time: the numbers of the
+    /// first and the last.
+    #[serde(deserialize_with = "range")]
+    pub users: RangeInclusive<u32>,
     /// How many lines a build may write at once.
     pub log_burst_lines: u64,
     /// How many lines it may then write a second.
@@ -99,6 +106,8 @@ impl Default for Config {
             install_silent_seconds: 5 * 60,
             seconds: 30 * 60,
             silent_seconds: 10 * 60,
+            memory_bytes: None,
+            users: 1500..=1599,
             log_burst_lines: 10_000,
             log_lines_per_second: 2_000,
             log_bytes: 100 * MIB,
@@ -115,6 +124,16 @@ impl Default for Config {
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let items = Vec::<String>::deserialize(deserializer)?;
     Ok(items.iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+}
+
+/// A range with a minus, or a single number.
+fn range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RangeInclusive<u32>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+    match (first.trim().parse(), last.trim().parse()) {
+        (Ok(first), Ok(last)) if 0 < first && first <= last => Ok(first..=last),
+        _ => Err(serde::de::Error::custom("it is no range of users, such as `1500-1599`")),
+    }
 }
 
 fn globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GlobSet, D::Error> {
@@ -147,5 +166,20 @@ mod tests {
         let config: Config = section("GITDEPLOY_BUILD_", &vars).unwrap();
         assert_eq!(config.pass, ["A", "B", "C"]);
         assert_eq!(config.allow_schemes, ["https", "ssh"]);
+    }
+
+    #[test]
+    fn users_are_a_range() {
+        let users = |text: &str| {
+            let vars = [("GITDEPLOY_BUILD_USERS".to_owned(), text.to_owned())];
+            section::<Config>("GITDEPLOY_BUILD_", &vars).map(|config| config.users)
+        };
+        assert_eq!(users("2000-2003").unwrap(), 2000..=2003);
+        assert_eq!(users("2000").unwrap(), 2000..=2000);
+        for wrong in ["0-3", "3-1", "build", "1-", "1-2-3"] {
+            let error = users(wrong).unwrap_err();
+            assert_eq!(error.variable, "GITDEPLOY_BUILD_USERS");
+            assert!(error.reason.starts_with("it is no range of users"), "{error}");
+        }
     }
 }

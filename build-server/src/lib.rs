@@ -10,11 +10,13 @@ mod classify;
 mod command;
 mod config;
 mod log;
+mod memory;
 mod output;
 pub mod pack;
 mod pipeline;
 mod plan;
 mod publish;
+mod sandbox;
 mod secrets;
 mod site;
 mod source;
@@ -34,6 +36,7 @@ use gitdeploy_store::{ObjectStore, StoreConfig};
 use jiff::Timestamp;
 
 pub use config::Config;
+pub use sandbox::enter as enter_sandbox;
 
 use secrets::{Known, Secrets};
 use stop::Stop;

@@ -11,6 +11,8 @@ pub(crate) struct Stop {
     pub(crate) failure: Failure,
     /// What the command of the phase exited with.
     pub(crate) exit_code: Option<i32>,
+    /// The name of the signal that ended the command of the phase.
+    pub(crate) signal: Option<String>,
     /// The phase in which it happened.
     pub(crate) phase: Option<Phase>,
 }
@@ -40,16 +42,11 @@ impl Stop {
     }
 
     fn new(outcome: Outcome, failure: Failure) -> Self {
-        Self { outcome, failure, exit_code: None, phase: None }
+        Self { outcome, failure, exit_code: None, signal: None, phase: None }
     }
 
     pub(crate) fn during(mut self, phase: Phase) -> Self {
         self.phase = Some(phase);
-        self
-    }
-
-    pub(crate) fn exited_with(mut self, exit_code: Option<i32>) -> Self {
-        self.exit_code = exit_code;
         self
     }
 }

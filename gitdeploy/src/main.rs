@@ -26,6 +26,9 @@ use crate::cli::{Cli, Command};
 const LEFTOVER: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
+    if let Some(code) = build_server::enter_sandbox() {
+        return code;
+    }
     let command = Cli::parse().command;
     let vars = match process_vars() {
         Ok(vars) => vars,

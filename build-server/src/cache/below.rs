@@ -7,25 +7,10 @@ use std::path::{Component, Path};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
+use crate::sandbox::Owner;
+
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-/// Who owns something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Owner {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-}
-
-impl Owner {
-    /// Who owns a directory; we do, if that cannot be seen.
-    pub(super) fn of(path: &Path) -> Self {
-        use std::os::unix::fs::MetadataExt as _;
-        let ours =
-            || Self { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-        path.symlink_metadata().map_or_else(|_| ours(), |meta| Self { uid: meta.uid(), gid: meta.gid() })
-    }
-}
 
 /// The top of a workspace, which is ours.
 pub(super) fn top(workspace: &Path) -> io::Result<OwnedFd> {
@@ -53,8 +38,8 @@ pub(super) fn place(top: BorrowedFd<'_>, staged: &Path, path: &str, owner: Owner
     for name in above.split('/') {
         match rustix::fs::mkdirat(&opened, name, Mode::from_raw_mode(0o755)) {
             Ok(()) => {
-                let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-                rustix::fs::chownat(&opened, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+                let (user, group) = (Uid::from_raw(owner.user), Gid::from_raw(owner.group));
+                rustix::fs::chownat(&opened, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
             }
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),

@@ -24,7 +24,7 @@ use gitdeploy_store::{ObjectStore, StoreError};
 use crate::archive::{ArchiveError, Limits};
 use crate::log::Recorder;
 use crate::plan::Plan;
-use below::Owner;
+use crate::sandbox::Owner;
 use entry::Shelf;
 use parts::Part;
 
@@ -77,13 +77,13 @@ impl<'a> Cache<'a> {
         store: &'a ObjectStore,
         recorder: &'a Recorder,
         workspace: &Path,
+        owner: Owner,
         plan: &Plan,
     ) -> Self {
         // The plan has the real paths of the directories that it names.
         let workspace = workspace.canonicalize().unwrap_or_else(|_| workspace.to_owned());
         let is_used = !usage.restores().is_empty() || usage.saves().is_some();
         let parts = if is_used { parts::parts(&workspace, plan) } else { Vec::new() };
-        let owner = Owner::of(&workspace.join("home"));
         Self { usage, project, store, recorder, workspace, owner, parts }
     }
 

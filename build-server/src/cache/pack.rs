@@ -12,8 +12,9 @@ use gitdeploy_core::hash::{Hasher, Sha256};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use tempfile::NamedTempFile;
 
-use super::below::{self, Owner};
+use super::below;
 use super::{CacheError, LIMITS};
+use crate::sandbox::Owner;
 
 /// How deep directories may lie in one another.
 const DEEPEST: usize = 128;
@@ -59,7 +60,7 @@ pub(super) fn pack(
     let file = NamedTempFile::new_in(target)?;
     let writer = Hashing { to: BufWriter::new(file), hasher: Hasher::default(), bytes: 0 };
     let tar = tar::Builder::new(zstd::Encoder::new(writer, LEVEL)?);
-    let mut pack = Pack { tar, judge, is_over, owner: owner.uid, bytes: 0, entries: 0, files: 0 };
+    let mut pack = Pack { tar, judge, is_over, owner: owner.user, bytes: 0, entries: 0, files: 0 };
     for directory in directories {
         if let Some(opened) = below::open(top.as_fd(), directory)? {
             let path = Path::new(directory);
@@ -270,7 +271,7 @@ mod tests {
     }
 
     fn packed(workspace: &Path) -> Result<Option<Packed>, CacheError> {
-        let owner = Owner::of(workspace);
+        let owner = Owner::ours();
         pack(workspace, &[DIRECTORY.to_owned()], workspace, owner, &everything, &|| false)
     }
 
@@ -323,7 +324,7 @@ mod tests {
     #[test]
     fn what_takes_too_long_or_lies_too_deep_is_given_up() {
         let workspace = workspace();
-        let owner = Owner::of(workspace.path());
+        let owner = Owner::ours();
         let directories = [DIRECTORY.to_owned()];
         let error = pack(workspace.path(), &directories, workspace.path(), owner, &everything, &|| true);
         assert!(matches!(error, Err(CacheError::TooSlow)));
@@ -335,7 +336,7 @@ mod tests {
     #[test]
     fn what_somebody_else_owns_is_not_packed() {
         let workspace = workspace();
-        let other = Owner { uid: Owner::of(workspace.path()).uid + 1, gid: 0 };
+        let other = Owner { user: Owner::ours().user + 1, group: 0 };
         let directories = [DIRECTORY.to_owned()];
         let packed = pack(workspace.path(), &directories, workspace.path(), other, &everything, &|| false);
         assert!(packed.unwrap().is_none());

@@ -155,7 +155,7 @@ fn is_kept(part: &Part, found: Option<&Found>, level: CacheLevel, restored: &Res
 struct Work {
     workspace: PathBuf,
     own: PathBuf,
-    owner: super::Owner,
+    owner: crate::sandbox::Owner,
     marker: PathBuf,
     part: Part,
     stop: CancellationToken,

@@ -8,9 +8,10 @@ use std::path::{Component, Path};
 use tar::EntryType;
 use tempfile::TempDir;
 
-use super::below::{self, Owner};
+use super::below;
 use super::{CacheError, LIMITS};
 use crate::archive::{self, Entry};
+use crate::sandbox::Owner;
 
 /// Directories that are unpacked and not yet in their places.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Staged {
             if !staged.join(directory).is_dir() {
                 continue;
             }
-            give(&staged.join(directory), owner)?;
+            owner.give(&staged.join(directory))?;
             if !below::place(top.as_fd(), staged, directory, owner)? {
                 occupied.push(directory.clone());
             }
@@ -74,21 +75,6 @@ fn check(entry: &Entry<'_>, directories: &[String]) -> Result<(), String> {
         (EntryType::Symlink, Some(link)) if below::link_stays(entry.path, link) => Ok(()),
         _ => Err(format!("the link `{name}` leads out of what is kept")),
     }
-}
-
-/// Gives a tree that only we can reach to the build.
-fn give(path: &Path, owner: Owner) -> io::Result<()> {
-    let ours = Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-    if owner == ours {
-        return Ok(());
-    }
-    std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid))?;
-    if path.symlink_metadata()?.is_dir() {
-        for entry in path.read_dir()? {
-            give(&entry?.path(), owner)?;
-        }
-    }
-    Ok(())
 }
 
 fn size(directory: &Path) -> io::Result<u64> {
@@ -193,7 +179,7 @@ mod tests {
         let place = || {
             let file = archive(|tar| append(tar, EntryType::Regular, "source/node_modules/x", "", 1));
             let staged = unpacked_in(file, workspace.path());
-            staged.place(workspace.path(), &[DIRECTORY.to_owned()], Owner::of(&source)).unwrap()
+            staged.place(workspace.path(), &[DIRECTORY.to_owned()], Owner::ours()).unwrap()
         };
         symlink(outside.path(), source.join("node_modules")).unwrap();
         assert_eq!(place(), [DIRECTORY]);
@@ -205,7 +191,7 @@ mod tests {
         symlink(outside.path(), &source).unwrap();
         let file = archive(|tar| append(tar, EntryType::Regular, "source/node_modules/x", "", 1));
         let staged = unpacked_in(file, workspace.path());
-        let owner = Owner::of(workspace.path());
+        let owner = Owner::ours();
         assert_eq!(staged.place(workspace.path(), &[DIRECTORY.to_owned()], owner).unwrap(), [DIRECTORY]);
         assert_eq!(outside.path().read_dir().unwrap().count(), 0);
     }

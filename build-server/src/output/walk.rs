@@ -1,11 +1,13 @@
 //! Lists the files that are published, and refuses what cannot be.
 
 use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use gitdeploy_core::{Failure, FailureCode, SitePath};
 
 use crate::config::Config;
+use crate::sandbox::Owner;
 use crate::stop::{Stop, disk};
 
 /// A file to publish.
@@ -17,11 +19,17 @@ pub(crate) struct SiteFile {
     pub(crate) bytes: u64,
 }
 
-/// The files below `directory`, in the order of their paths. Links that stay inside are followed. With `plain`,
-/// what belongs to the repository rather than to its site is left out.
-pub(crate) fn walk(directory: &Path, plain: bool, config: &Config) -> Result<Vec<SiteFile>, Stop> {
+/// The files below `directory`, in the order of their paths, which all belong to `owner`. Links that stay inside are
+/// followed. With `plain`, what belongs to the repository rather than to its site is left out.
+pub(crate) fn walk(
+    directory: &Path,
+    plain: bool,
+    owner: Owner,
+    config: &Config,
+) -> Result<Vec<SiteFile>, Stop> {
     let top = directory.canonicalize().map_err(disk("cannot read the output directory"))?;
-    let mut walk = Walk { plain, config, top: top.clone(), bytes: 0, directories: 0, files: Vec::new() };
+    let mut walk =
+        Walk { plain, owner, config, top: top.clone(), bytes: 0, directories: 0, files: Vec::new() };
     walk.directory(&top, "", &mut vec![top.clone()])?;
     let mut files = walk.files;
     if files.is_empty() {
@@ -34,6 +42,7 @@ pub(crate) fn walk(directory: &Path, plain: bool, config: &Config) -> Result<Vec
 
 struct Walk<'a> {
     plain: bool,
+    owner: Owner,
     config: &'a Config,
     top: PathBuf,
     bytes: u64,
@@ -82,6 +91,10 @@ impl Walk<'_> {
     fn file(&mut self, real: PathBuf, shown: &str, meta: &Metadata) -> Result<(), Stop> {
         if !meta.is_file() {
             return Err(unusable(shown, "it is neither a file nor a directory"));
+        }
+        // A build can make a hard link to what it cannot read, and we can read it.
+        if meta.uid() != self.owner.user {
+            return Err(unusable(shown, "it belongs to somebody else"));
         }
         let path = shown.parse::<SitePath>().map_err(|error| unusable(shown, &error.to_string()))?;
         let bytes = meta.len();
@@ -148,7 +161,8 @@ mod tests {
     }
 
     fn paths(tree: &tempfile::TempDir, plain: bool) -> Result<Vec<String>, FailureCode> {
-        let files = walk(tree.path(), plain, &Config::default()).map_err(|stop| stop.failure.code)?;
+        let files =
+            walk(tree.path(), plain, Owner::ours(), &Config::default()).map_err(|stop| stop.failure.code)?;
         Ok(files.into_iter().map(|file| file.path.to_string()).collect())
     }
 
@@ -197,6 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_somebody_else_is_refused() {
+        let tree = tree(&["index.html"]);
+        let other = Owner { user: Owner::ours().user + 1, ..Owner::ours() };
+        let stop = walk(tree.path(), false, other, &Config::default()).unwrap_err();
+        assert_eq!(stop.failure.code, FailureCode::OutputFile);
+    }
+
+    #[test]
     fn a_maze_of_links_ends() {
         let tree = tree(&["d40/index.html"]);
         for number in 0..40 {
@@ -206,7 +228,7 @@ mod tests {
             symlink(format!("../d{}", number + 1), directory.join("b")).unwrap();
         }
         let config = Config { output_files: 1000, ..Config::default() };
-        let stop = walk(tree.path(), false, &config).unwrap_err();
+        let stop = walk(tree.path(), false, Owner::ours(), &config).unwrap_err();
         assert_eq!(stop.failure.code, FailureCode::OutputTooLarge);
     }
 
@@ -214,7 +236,7 @@ mod tests {
     fn limits_hold() {
         let tree = tree(&["a", "b", "c"]);
         let check = |config: Config| {
-            let stop = walk(tree.path(), false, &config).unwrap_err();
+            let stop = walk(tree.path(), false, Owner::ours(), &config).unwrap_err();
             assert_eq!(stop.failure.code, FailureCode::OutputTooLarge);
         };
         check(Config { output_files: 2, ..Config::default() });

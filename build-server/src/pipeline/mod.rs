@@ -1,10 +1,12 @@
 //! A build from its first phase to its last.
 
+mod ending;
 mod steps;
 mod workspace;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 
 use gitdeploy_core::event::{Outcome, PhaseChange, PhaseState};
 use gitdeploy_core::manifest::Origin;
@@ -25,6 +27,7 @@ use crate::log::Recorder;
 use crate::output::{self, SiteFile, Snapshot};
 use crate::plan::{self, Plan, Preset};
 use crate::publish::Publication;
+use crate::sandbox::{Owner, Sandbox};
 use crate::site::{self, Names, Site};
 use crate::source::{self, Fetched};
 use crate::stop::{Stop, disk};
@@ -38,14 +41,16 @@ pub(crate) async fn run(
     recorder: &Recorder,
     cancel: &CancellationToken,
 ) -> End {
-    let build = Build { spec, config, vars, store, recorder, cancel, started: Timestamp::now() };
-    match build.run().await {
+    let (started, peak) = (Timestamp::now(), AtomicU64::new(0));
+    let build = Build { spec, config, vars, store, recorder, cancel, started, peak };
+    let end = match build.run().await {
         Ok(end) => end,
-        Err(stop) => {
-            let exit_code = stop.exit_code;
-            End { exit_code, ..End::unsuccessful(stop.outcome, stop.phase, stop.failure) }
+        Err(Stop { outcome, failure, exit_code, signal, phase }) => {
+            End { exit_code, signal, ..End::unsuccessful(outcome, phase, failure) }
         }
-    }
+    };
+    let peak = build.peak.into_inner();
+    End { peak_memory_bytes: (peak > 0).then_some(peak), ..end }
 }
 
 struct Build<'a> {
@@ -57,6 +62,8 @@ struct Build<'a> {
     recorder: &'a Recorder,
     cancel: &'a CancellationToken,
     started: Timestamp,
+    /// The most memory that commands held so far, in bytes.
+    peak: AtomicU64,
 }
 
 /// What came of a phase.
@@ -88,7 +95,7 @@ impl Build<'_> {
         fetched.origin.message.iter_mut().for_each(|message| self.recorder.secrets().redact(message));
 
         let mut built = if fetched.prebuilt {
-            let files = self.in_phase(Phase::Validate, self.walk(&source, false)).await?;
+            let files = self.in_phase(Phase::Validate, self.walk(&source, false, Owner::ours())).await?;
             Built { files, origin: fetched.origin, project: None, preset: None, keeps: None }
         } else {
             self.build(&workspace, fetched).await?
@@ -113,12 +120,13 @@ impl Build<'_> {
     /// Plans, installs and builds.
     async fn build(&self, workspace: &Workspace, fetched: Fetched) -> Result<Built<'_>, Stop> {
         let source = workspace.source();
-        let path = workspace.path(self.vars);
+        let sandbox = &Sandbox::open(&self.config.users, self.config.ready()).await?;
+        let path = workspace.path(self.vars, sandbox);
         let planning = async {
             let (tree, settings, tools) = (source.clone(), self.spec.settings.clone(), path.clone());
             let work = move || plan::plan(&tree, &settings, &tools);
             let plan = plan::within(plan::LIMIT, work).await?;
-            let cache = self.cache(workspace, &plan);
+            let cache = self.cache(workspace, sandbox, &plan);
             self.recorder.plan(plan.decisions.iter().cloned().chain(cache.decision()).collect());
             Ok(Done::of((plan, cache)))
         };
@@ -126,9 +134,11 @@ impl Build<'_> {
         if let (Some(history), Some(because)) = (fetched.history, &plan.history) {
             history.fetch(because).await?;
         }
-        let home = workspace.home();
+        let (home, temporary) = (workspace.home(), workspace.temporary());
         let mut environment =
             plan::environment(self.spec, &fetched.origin, &home, &path, self.vars, &self.config.pass);
+        environment.push(("TMPDIR".to_owned(), temporary.into()));
+        workspace.hand_over(sandbox).await?;
 
         let mut restored = Restored::default();
         if cache.restores() {
@@ -136,13 +146,13 @@ impl Build<'_> {
             restored.adapt(&mut plan, &mut environment);
         }
         if plan.install.is_some() || plan.tool.is_some() || plan.node.is_some() {
-            self.in_phase(Phase::Install, self.install(&plan, workspace, &environment)).await?;
+            self.in_phase(Phase::Install, self.install(&plan, workspace, sandbox, &environment)).await?;
         }
         cache.installed();
         cache.place(&mut restored);
         let before = Snapshot::of(&plan.root);
         if let Some(build) = &plan.build {
-            self.in_phase(Phase::Build, self.command(Phase::Build, build, &environment)).await?;
+            self.in_phase(Phase::Build, self.command(Phase::Build, build, sandbox, &environment)).await?;
         }
         let keeps = cache.pack(&restored).map(|saving| (cache, saving));
         let find = async {
@@ -150,7 +160,7 @@ impl Build<'_> {
             if let Some(notice) = found.notice {
                 self.recorder.notice(notice);
             }
-            self.walk(&found.directory, plan.build.is_none()).await
+            self.walk(&found.directory, plan.build.is_none(), sandbox.owner()).await
         };
         let files = self.in_phase(Phase::Validate, find).await?;
         let (project, preset) = (Some(plan.root), plan.preset);
@@ -177,9 +187,9 @@ impl Build<'_> {
         Ok(Done { value: Site { rules, names }, summary, exit_code: None })
     }
 
-    fn cache(&self, workspace: &Workspace, plan: &Plan) -> Cache<'_> {
+    fn cache(&self, workspace: &Workspace, sandbox: &Sandbox, plan: &Plan) -> Cache<'_> {
         let BuildSpec { project, cache, .. } = self.spec;
-        Cache::new(*cache, project, self.store, self.recorder, workspace.top(), plan)
+        Cache::new(*cache, project, self.store, self.recorder, workspace.top(), sandbox.owner(), plan)
     }
 
     async fn restore(&self, cache: &Cache<'_>) -> Result<Done<Restored>, Stop> {
@@ -201,9 +211,9 @@ impl Build<'_> {
         self.in_phase(Phase::Save, save).await.ok();
     }
 
-    async fn walk(&self, directory: &Path, plain: bool) -> Result<Done<Vec<SiteFile>>, Stop> {
+    async fn walk(&self, directory: &Path, plain: bool, owner: Owner) -> Result<Done<Vec<SiteFile>>, Stop> {
         let (directory, config) = (directory.to_owned(), self.config.clone());
-        let files = tokio::task::spawn_blocking(move || output::walk(&directory, plain, &config))
+        let files = tokio::task::spawn_blocking(move || output::walk(&directory, plain, owner, &config))
             .await
             .map_err(|error| disk("cannot read the output directory")(error.into()))??;
         let files = output::refuse_secrets(files, self.recorder.secrets().clone(), self.config).await?;

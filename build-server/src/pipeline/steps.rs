@@ -1,23 +1,27 @@
-//! The commands of a build, and how their endings read in the terms of their phase.
+//! The commands of a build.
 
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt as _;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use gitdeploy_core::Phase;
 use gitdeploy_core::event::Outcome;
-use gitdeploy_core::{Failure, FailureCode, Phase};
 
+use super::ending;
 use super::workspace::Workspace;
 use super::{Build, Done};
-use crate::command::{Command, Ended};
+use crate::command::Command;
+use crate::memory;
 use crate::plan::{Plan, Step};
-use crate::stop::{Stop, disk};
+use crate::sandbox::Sandbox;
+use crate::stop::Stop;
 
 impl Build<'_> {
     pub(super) async fn install(
         &self,
         plan: &Plan,
         workspace: &Workspace,
+        sandbox: &Sandbox,
         environment: &[(String, OsString)],
     ) -> Result<Done<()>, Stop> {
         let tool = |package: &str| {
@@ -26,7 +30,7 @@ impl Build<'_> {
             Step { line, directory: workspace.home() }
         };
         if let Some(node) = &plan.node {
-            match self.command(Phase::Install, &tool(node), environment).await {
+            match self.command(Phase::Install, &tool(node), sandbox, environment).await {
                 Err(stop) if stop.outcome == Outcome::Failed => self.recorder.notice(
                     "the wanted version of Node.js cannot be installed; the build goes on with the one that is here",
                 ),
@@ -34,10 +38,10 @@ impl Build<'_> {
             }
         }
         if let Some(package) = &plan.tool {
-            self.command(Phase::Install, &tool(package), environment).await?;
+            self.command(Phase::Install, &tool(package), sandbox, environment).await?;
         }
         match &plan.install {
-            Some(install) => self.command(Phase::Install, install, environment).await,
+            Some(install) => self.command(Phase::Install, install, sandbox, environment).await,
             None => Ok(Done::of(())),
         }
     }
@@ -47,12 +51,13 @@ impl Build<'_> {
         &self,
         phase: Phase,
         step: &Step,
+        sandbox: &Sandbox,
         environment: &[(String, OsString)],
     ) -> Result<Done<()>, Stop> {
         let config = self.config;
-        let (limit, silence, codes) = match phase {
-            Phase::Install => (config.install_seconds, config.install_silent_seconds, INSTALL),
-            _ => (config.seconds, config.silent_seconds, BUILD),
+        let (limit, silence) = match phase {
+            Phase::Install => (config.install_seconds, config.install_silent_seconds),
+            _ => (config.seconds, config.silent_seconds),
         };
         self.recorder.say(phase, format!("$ {}", step.line));
         let command = Command {
@@ -62,55 +67,11 @@ impl Build<'_> {
             environment,
             limit: Duration::from_secs(limit),
             silence: Duration::from_secs(silence),
+            memory: config.memory_bytes,
         };
-        let failed = |code, cause: String, fix: &str| Failure::new(code, cause).fix(fix);
-        match command.run(self.recorder, self.cancel).await {
-            Ended::Exited(status) if status.success() => Ok(Done { exit_code: Some(0), ..Done::of(()) }),
-            Ended::Exited(status) => {
-                let how = match (status.code(), status.signal()) {
-                    (Some(code), _) => format!("exited with {code}"),
-                    (None, signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
-                };
-                let cause = format!("the {phase} command {how}");
-                let fix = format!(
-                    "read the last lines of the {phase} log, and try `{}` on your machine",
-                    step.line
-                );
-                Err(Stop::author(failed(codes.exit, cause, &fix)).exited_with(status.code()))
-            }
-            Ended::TimedOut => {
-                let cause = format!("the {phase} command ran longer than {limit} s");
-                Err(Stop::timed_out(failed(
-                    codes.timeout,
-                    cause,
-                    "make it faster, or have the operator raise the limit",
-                )))
-            }
-            Ended::Silent => {
-                let cause = format!("the {phase} command wrote nothing for {silence} s");
-                let fix = "check that it does not wait for an answer or watch for changes";
-                Err(Stop::timed_out(failed(codes.silent, cause, fix)))
-            }
-            Ended::Canceled => Err(Stop::canceled()),
-            Ended::NotStarted(error) => Err(disk("cannot start `bash`")(error)),
-        }
+        let ran = command.run(sandbox, self.recorder, self.cancel).await?;
+        self.peak.fetch_max(ran.peak, Ordering::Relaxed);
+        ending::judge(&command, &ran, memory::limit())?;
+        Ok(Done { exit_code: Some(0), ..Done::of(()) })
     }
 }
-
-struct Codes {
-    exit: FailureCode,
-    timeout: FailureCode,
-    silent: FailureCode,
-}
-
-const INSTALL: Codes = Codes {
-    exit: FailureCode::InstallExit,
-    timeout: FailureCode::InstallTimeout,
-    silent: FailureCode::InstallSilent,
-};
-
-const BUILD: Codes = Codes {
-    exit: FailureCode::BuildExit,
-    timeout: FailureCode::BuildTimeout,
-    silent: FailureCode::BuildSilent,
-};

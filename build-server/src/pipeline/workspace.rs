@@ -1,11 +1,14 @@
 //! The directories of one build.
 
 use std::ffi::OsString;
+use std::fs::{DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use gitdeploy_runtime::Vars;
 
 use crate::config::Config;
+use crate::sandbox::Sandbox;
 use crate::stop::{Stop, disk};
 
 /// The directories of one build. They are removed with it.
@@ -20,10 +23,13 @@ impl Workspace {
             None => name.tempdir(),
         };
         let workspace = Self(directory.map_err(disk("cannot make a workspace"))?);
-        for directory in
-            [workspace.source(), workspace.home(), workspace.tools(), workspace.0.path().join("cache")]
+        // Others may pass through on the way to what is theirs, but see nothing else.
+        std::fs::set_permissions(workspace.top(), Permissions::from_mode(0o711))
+            .map_err(disk("cannot make a workspace"))?;
+        let own = workspace.top().join("cache");
+        for directory in [workspace.source(), workspace.home(), workspace.tools(), workspace.temporary(), own]
         {
-            std::fs::create_dir(directory).map_err(disk("cannot make a workspace"))?;
+            DirBuilder::new().mode(0o700).create(directory).map_err(disk("cannot make a workspace"))?;
         }
         Ok(workspace)
     }
@@ -44,14 +50,27 @@ impl Workspace {
         self.0.path().join("tools")
     }
 
+    /// Where commands put what they need for a while.
+    pub(super) fn temporary(&self) -> PathBuf {
+        self.0.path().join("tmp")
+    }
+
+    /// Hands over to the build what is its own. The top stays ours, and so does what we keep there.
+    pub(super) async fn hand_over(&self, sandbox: &Sandbox) -> Result<(), Stop> {
+        for directory in [self.source(), self.home(), self.tools(), self.temporary()] {
+            sandbox.hand_over(&directory).await?;
+        }
+        sandbox.check(&self.source()).await
+    }
+
     /// The `PATH` of commands: our own, after the tools that the plan installs.
-    pub(super) fn path(&self, vars: &Vars) -> OsString {
+    pub(super) fn path(&self, vars: &Vars, sandbox: &Sandbox) -> OsString {
         let mut path = self.tools().join("node_modules/.bin").into_os_string();
         path.push(":");
         path.push(self.home().join(".venv/bin"));
         let ours = vars.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
         path.push(":");
-        path.push(ours.unwrap_or("/usr/local/bin:/usr/bin:/bin"));
+        path.push(sandbox.reachable(ours.unwrap_or("/usr/local/bin:/usr/bin:/bin")));
         path
     }
 }

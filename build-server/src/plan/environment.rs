@@ -7,7 +7,7 @@ use gitdeploy_core::BuildSpec;
 use gitdeploy_core::manifest::Origin;
 use gitdeploy_runtime::Vars;
 
-use super::memory::memory;
+use crate::memory;
 
 /// Variables of the builder that tell how to reach the internet from here. They are passed on, unless they
 /// hold a login.
@@ -68,7 +68,7 @@ pub(crate) fn environment(
     for (name, value) in TELEMETRY_OFF {
         set(name, value.into());
     }
-    if let Some(memory) = memory().filter(|_| !pass.iter().any(|name| name == "NODE_OPTIONS")) {
+    if let Some(memory) = memory::limit().filter(|_| !pass.iter().any(|name| name == "NODE_OPTIONS")) {
         set("NODE_OPTIONS", node_options(memory).into());
     }
     set("GITDEPLOY_PROJECT_ID", spec.project.as_str().into());

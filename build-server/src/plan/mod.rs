@@ -5,7 +5,6 @@ mod environment;
 mod evidence;
 mod limit;
 mod manager;
-mod memory;
 mod node;
 mod package;
 mod preset;

@@ -227,7 +227,7 @@ mod tests {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
-        let files = walk(tree.path(), false, &Config::default()).unwrap();
+        let files = walk(tree.path(), false, crate::sandbox::Owner::ours(), &Config::default()).unwrap();
         let (redirects, problems) = parse_redirects(redirects, Dialect::Cloudflare);
         assert_eq!(problems, []);
         report(&files, &Rules { redirects, ..Rules::default() }, &CancellationToken::new())

@@ -26,7 +26,9 @@ impl Project {
 
     /// The rules, and the paths that are published.
     fn read(&self) -> (Rules, Vec<String>) {
-        let mut files = walk(&self.0.path().join("out"), false, &Config::default()).unwrap();
+        let mut files =
+            walk(&self.0.path().join("out"), false, crate::sandbox::Owner::ours(), &Config::default())
+                .unwrap();
         let rules = rules(&mut files, Some(self.0.path()), self.0.path());
         (rules, files.iter().map(|file| file.path.to_string()).collect())
     }

@@ -58,7 +58,10 @@ impl<'a> Upstream<'a> {
         self.session.with_tries(&self.address.shown, || {
             self.within(|| {
                 let repository = Repository::init(target)?;
-                repository.config()?.set_str("remote.origin.url", &self.address.shown)?;
+                let mut config = repository.config()?;
+                config.set_str("remote.origin.url", &self.address.shown)?;
+                // The files get another owner before the build sees them, and are the same to git all the same.
+                config.set_str("core.checkStat", "minimal")?;
                 let tip = self.fetch_once(wanted, &repository)?;
                 Ok((repository, tip))
             })

@@ -36,7 +36,16 @@ impl Builder {
 
     /// A builder that knows everything but its repository.
     pub(crate) fn bare(&self) -> Program {
-        Program::of_workspace("build-server")
+        self.knowing(Program::of_workspace("build-server"))
+    }
+
+    /// A builder for the repository `site`, which is started by `program`.
+    pub(crate) fn site(&self, program: Program) -> Program {
+        self.knowing(program).var("GIT_REPOSITORY_URL", self.git.url("site"))
+    }
+
+    fn knowing(&self, program: Program) -> Program {
+        program
             .var("PROJECT_ID", "site")
             .var("GITDEPLOY_STORE_DIRECTORY", self.store.path())
             .var("GITDEPLOY_BUILD_ALLOW_SCHEMES", "https,ssh,http")

@@ -10,6 +10,7 @@ mod clone;
 mod harness;
 mod hints;
 mod hostile;
+mod isolation;
 mod log;
 mod private;
 mod publish;
