@@ -33,7 +33,7 @@ RUN apt-get update \
  && npm cache clean --force \
  && groupadd --gid 1500 build \
  && useradd --uid 1500 --gid 1500 --create-home --shell /usr/sbin/nologin build \
- && install -d -o build -g build /workspace \
+ && install -d -m 755 /workspace \
  && chmod 711 /usr/bin/tini
 VOLUME /workspace
 ENV GITDEPLOY_BUILD_WORKSPACE=/workspace
@@ -46,12 +46,14 @@ LABEL org.opencontainers.image.licenses="MIT OR Apache-2.0" \
 
 FROM tools AS platform
 COPY --from=programs /programs/build-server /programs/upload-service /usr/local/bin/
-COPY --from=programs --chown=1500:1500 /empty /data
+RUN install -d -m 700 /data
 VOLUME /data
 ENV GITDEPLOY_API_DATA_DIRECTORY=/data \
     GITDEPLOY_API_LISTEN=0.0.0.0:8081
 EXPOSE 8081
-USER 1500:1500
+# Builders need root to give each build a user of its own; of root's capabilities they want CHOWN, DAC_OVERRIDE, FOWNER,
+# KILL, SETGID and SETUID. The catalog is root's, so no build can read it.
+USER 0:0
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["/usr/local/bin/upload-service", "health"]
 ENTRYPOINT ["/usr/bin/tini", "--", "/usr/local/bin/upload-service"]
@@ -60,7 +62,8 @@ LABEL org.opencontainers.image.title="GitDeploy platform" \
 
 FROM tools AS builder
 COPY --from=programs /programs/build-server /usr/local/bin/
-USER 1500:1500
+# The builder is root, with the same six capabilities, and what it builds runs as somebody who has none.
+USER 0:0
 # It runs one build and ends; its exit code says how.
 HEALTHCHECK NONE
 ENTRYPOINT ["/usr/bin/tini", "--", "/usr/local/bin/build-server"]

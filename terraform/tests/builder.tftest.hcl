@@ -53,8 +53,8 @@ run "task" {
   }
 
   assert {
-    condition     = jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0].linuxParameters.capabilities.drop == ["ALL"] && !contains(keys(jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0]), "portMappings")
-    error_message = "no capabilities, and no port"
+    condition     = jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0].linuxParameters.capabilities == { add = [], drop = ["AUDIT_WRITE", "FSETID", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETPCAP", "SYS_CHROOT"] } && !contains(keys(jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0]), "portMappings")
+    error_message = "no capabilities but those that it takes to change users, and no port"
   }
 
   assert {

@@ -60,7 +60,8 @@ impl Workspace {
         for directory in [self.source(), self.home(), self.tools(), self.temporary()] {
             sandbox.hand_over(&directory).await?;
         }
-        sandbox.check(&self.source()).await
+        let above = self.top().parent().unwrap_or(self.top());
+        sandbox.check(&self.source(), above).await
     }
 
     /// The `PATH` of commands: our own, after the tools that the plan installs.

@@ -112,7 +112,7 @@ fn cannot(what: &'static str) -> impl FnOnce(Errno) -> io::Error {
     move |error| {
         let hint = match error {
             Errno::EPERM => {
-                "; the builder needs the capabilities CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID"
+                "; the builder needs the capabilities CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID and SETUID"
             }
             _ => "",
         };

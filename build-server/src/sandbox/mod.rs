@@ -97,8 +97,17 @@ impl Sandbox {
         tokio::process::Command::from(command)
     }
 
-    /// Makes sure that a command can be run in `directory` before the author's are.
-    pub(crate) async fn check(&self, directory: &Path) -> Result<(), Stop> {
+    /// Makes sure that a command can be run in `directory` before the author's are. `above` is where the directories
+    /// of builds are made.
+    pub(crate) async fn check(&self, directory: &Path, above: &Path) -> Result<(), Stop> {
+        if self.lease.is_some() && reach::is_others(above) {
+            let cause = format!(
+                "somebody else could replace the workspace: `{}` (`GITDEPLOY_BUILD_WORKSPACE`) must be root's, and \
+                 writable for others only with the sticky bit",
+                above.display()
+            );
+            return Err(Stop::platform(FailureCode::BuilderFailed, cause));
+        }
         let mut command = self.command("test -w .", directory, &[]);
         let output = command.output().await.map_err(disk("cannot start a command"))?;
         if output.status.success() {

@@ -1,7 +1,7 @@
-//! Which directories of a `PATH` somebody else can enter.
+//! Which directories somebody else can enter, or change.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// The directories of `path` that everybody may enter: commands could not run what is in the others, and what looks
@@ -16,6 +16,15 @@ fn is_reachable(directory: &Path) -> bool {
     // What a link leads to may lie elsewhere.
     let Ok(real) = directory.canonicalize() else { return false };
     real.ancestors().all(|above| above.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
+}
+
+/// Whether somebody who is not root could rename or replace what root makes in `directory`.
+pub(super) fn is_others(directory: &Path) -> bool {
+    directory.metadata().map_or(true, |meta| {
+        let is_shared = meta.mode() & 0o022 != 0;
+        let is_sticky = meta.mode() & 0o1000 != 0;
+        meta.uid() != 0 || (is_shared && !is_sticky)
+    })
 }
 
 #[cfg(test)]

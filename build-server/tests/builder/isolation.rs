@@ -177,6 +177,39 @@ async fn an_output_of_a_million_files_is_refused() {
     built.assert_failed(1, Outcome::Failed, FailureCode::OutputTooLarge);
 }
 
+/// Those that the images are given.
+#[tokio::test]
+#[ignore = "needs root"]
+async fn six_capabilities_are_enough() {
+    let builder = Builder::new().await;
+    let script = format!("touch /tmp/gitdeploy-test-six; id -u; {SITE}");
+    builder.git.add("site", &Repository::new().file("build.sh", script).commit("First"));
+    for _ in 0..2 {
+        let program = gitdeploy_test::binary::Program::new("setpriv")
+            .args(["--bounding-set", "-all,+chown,+dac_override,+fowner,+kill,+setgid,+setuid"])
+            .arg(gitdeploy_test::binary::path("build-server"));
+        let program = builder.site(program).var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
+        let built = Built::of(program.var("GITDEPLOY_BUILD_USERS", "1716").start()).await;
+        built.assert_ready();
+        assert!(built.lines().contains(&"1716"));
+        assert!(!built.stderr.iter().any(|line| line.contains("WARN")), "{:?}", built.stderr);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs root"]
+async fn a_workspace_that_somebody_could_replace_is_not_used() {
+    let builder = Builder::new().await;
+    let place = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(place.path(), Some(1717), None).unwrap();
+    builder.git.add("site", &Repository::new().file("build.sh", SITE).commit("First"));
+    let program = builder.program("site").var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
+    let built = Built::of(program.var("GITDEPLOY_BUILD_WORKSPACE", place.path()).start()).await;
+    built.assert_failed(75, Outcome::PlatformError, FailureCode::BuilderFailed);
+    let failure = built.end().failure.as_ref().unwrap().to_string();
+    assert!(failure.contains("GITDEPLOY_BUILD_WORKSPACE"), "{failure}");
+}
+
 #[tokio::test]
 #[ignore = "needs root"]
 async fn without_the_right_to_change_users_nothing_is_run() {

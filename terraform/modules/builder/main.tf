@@ -46,9 +46,16 @@ resource "aws_ecs_task_definition" "this" {
       { name = "AWS_REGION", value = data.aws_region.current.id },
       { name = "GITDEPLOY_LOG_FORMAT", value = "json" },
     ]
-    # No initProcessEnabled: the build runs as the same user as that init, and could read in its environment what the
-    # builder claims its work with. The image has an init of its own that nobody can read.
-    linuxParameters = { capabilities = { add = [], drop = ["ALL"] } }
+    # The builder is root so that what it builds can be somebody else. Of what Docker gives root it keeps what that
+    # takes: CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID and SETUID. The image has an init of its own.
+    linuxParameters = {
+      capabilities = {
+        add = []
+        drop = [
+          "AUDIT_WRITE", "FSETID", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETPCAP", "SYS_CHROOT",
+        ]
+      }
+    }
     logConfiguration = {
       logDriver = "awslogs"
       options = {
