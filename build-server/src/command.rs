@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use gitdeploy_core::{Phase, Stream};
+use gitdeploy_runtime::exit;
 use nix::errno::Errno;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill, killpg};
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::log::{Readers, Recorder};
 use crate::memory;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Processes, Sandbox};
 use crate::stop::{Stop, disk};
 
 /// How long a command has after SIGINT, and then after SIGTERM, before SIGKILL.
@@ -88,7 +89,7 @@ impl Command<'_> {
             status = child.wait() => Ended::Exited(status.map_err(disk("cannot wait for a command"))?),
             () = tokio::time::sleep(self.limit) => Ended::TimedOut,
             () = readers.silent_for(self.silence) => Ended::Silent,
-            () = self.outgrow(sandbox, pid, &mut peak) => Ended::TooMuchMemory,
+            () = self.outgrow(pid, &mut peak) => Ended::TooMuchMemory,
             () = cancel.cancelled() => Ended::Canceled,
         };
         match ended {
@@ -100,6 +101,11 @@ impl Command<'_> {
         sandbox.quiesce().await?;
         if !readers.finish(LEFTOVER).await {
             recorder.notice("something else holds the output of the command open; it is not awaited");
+        }
+        if matches!(ended, Ended::Exited(status) if status.code() == Some(exit::UNAVAILABLE.into()))
+            && let Some(defect) = sandbox.defect().await
+        {
+            return Err(defect);
         }
         let oom_killed = memory::oom_kills() > kills;
         Ok(Ran { ended, peak: peak.max(largest_process()), oom_killed })
@@ -116,12 +122,12 @@ impl Command<'_> {
 
     /// Completes when the processes of the build hold more memory than they may. Meanwhile it notes the most that
     /// they hold in `peak`, and lets those go that have ended and belong to nobody.
-    async fn outgrow(&self, sandbox: &Sandbox, pid: Option<u32>, peak: &mut u64) {
+    async fn outgrow(&self, pid: Option<u32>, peak: &mut u64) {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let processes = sandbox.processes();
+            let processes = Processes::ours();
             processes.reap(pid);
             *peak = processes.bytes().max(*peak);
             if self.memory.is_some_and(|limit| *peak > limit) {

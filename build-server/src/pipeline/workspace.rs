@@ -57,11 +57,11 @@ impl Workspace {
 
     /// Hands over to the build what is its own. The top stays ours, and so does what we keep there.
     pub(super) async fn hand_over(&self, sandbox: &Sandbox) -> Result<(), Stop> {
+        sandbox.check(self.top().parent().unwrap_or(self.top()))?;
         for directory in [self.source(), self.home(), self.tools(), self.temporary()] {
             sandbox.hand_over(&directory).await?;
         }
-        let above = self.top().parent().unwrap_or(self.top());
-        sandbox.check(&self.source(), above).await
+        Ok(())
     }
 
     /// The `PATH` of commands: our own, after the tools that the plan installs.

@@ -21,6 +21,9 @@ pub(super) const NAME: &str = "gitdeploy-sandbox";
 pub(super) const RUN: &str = "run";
 pub(super) const END: &str = "end";
 
+/// What [`END`] exits with if there was no process to end.
+pub(super) const NONE_LEFT: u8 = 3;
+
 /// Stands in the place of a user where the user does not change.
 pub(super) const NOBODY: &str = "-";
 
@@ -42,15 +45,16 @@ pub fn enter() -> Option<ExitCode> {
     if arguments.next()? != NAME {
         return None;
     }
-    let Err(error) = act(&arguments.collect::<Vec<_>>()) else { return Some(ExitCode::SUCCESS) };
-    #[expect(clippy::print_stderr, reason = "nothing but the standard error is open")]
-    {
-        eprintln!("{error}");
-    }
-    Some(ExitCode::from(exit::UNAVAILABLE))
+    Some(act(&arguments.collect::<Vec<_>>()).unwrap_or_else(|error| {
+        #[expect(clippy::print_stderr, reason = "nothing but the standard error is open")]
+        {
+            eprintln!("{error}");
+        }
+        ExitCode::from(exit::UNAVAILABLE)
+    }))
 }
 
-fn act(arguments: &[OsString]) -> io::Result<()> {
+fn act(arguments: &[OsString]) -> io::Result<ExitCode> {
     let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_str()).collect();
     match arguments[..] {
         [Some(RUN), Some(user), Some(line)] => run(parse(user)?, line),
@@ -67,7 +71,7 @@ fn parse(user: &str) -> io::Result<Option<Uid>> {
 }
 
 /// Becomes bash.
-fn run(user: Option<Uid>, line: &str) -> io::Result<()> {
+fn run(user: Option<Uid>, line: &str) -> io::Result<ExitCode> {
     close_all()?;
     // Without a terminal nobody can be asked for a password, and none can be written into.
     setsid().map_err(cannot("leave the session"))?;
@@ -92,11 +96,12 @@ fn run(user: Option<Uid>, line: &str) -> io::Result<()> {
 
 /// Sends SIGKILL to every process of the user but this one. The kernel does it in one go, so none can be missed by
 /// starting others all the time.
-fn end(user: Option<Uid>) -> io::Result<()> {
+fn end(user: Option<Uid>) -> io::Result<ExitCode> {
     let user = user.ok_or_else(|| io::Error::other("there is no user whose processes to end"))?;
     become_user(user)?;
     match kill(Pid::from_raw(-1), Signal::SIGKILL) {
-        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Errno::ESRCH) => Ok(ExitCode::from(NONE_LEFT)),
         Err(error) => Err(error.into()),
     }
 }

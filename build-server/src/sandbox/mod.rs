@@ -97,10 +97,21 @@ impl Sandbox {
         tokio::process::Command::from(command)
     }
 
-    /// Makes sure that a command can be run in `directory` before the author's are. `above` is where the directories
-    /// of builds are made.
-    pub(crate) async fn check(&self, directory: &Path, above: &Path) -> Result<(), Stop> {
-        if self.lease.is_some() && reach::is_others(above) {
+    /// Makes sure that the user of the build gets to its workspace, and that nobody can replace that. `above` is where
+    /// the workspaces of builds are made.
+    pub(crate) fn check(&self, above: &Path) -> Result<(), Stop> {
+        if self.lease.is_none() {
+            return Ok(());
+        }
+        if !reach::is_reachable(above) {
+            let cause = format!(
+                "builds cannot get to their workspace: everybody must be allowed to enter `{}` \
+                 (`GITDEPLOY_BUILD_WORKSPACE`) and the directories above it",
+                above.display()
+            );
+            return Err(Stop::platform(FailureCode::BuilderFailed, cause));
+        }
+        if reach::is_others(above) {
             let cause = format!(
                 "somebody else could replace the workspace: `{}` (`GITDEPLOY_BUILD_WORKSPACE`) must be root's, and \
                  writable for others only with the sticky bit",
@@ -108,22 +119,19 @@ impl Sandbox {
             );
             return Err(Stop::platform(FailureCode::BuilderFailed, cause));
         }
-        let mut command = self.command("test -w .", directory, &[]);
-        let output = command.output().await.map_err(disk("cannot start a command"))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let cause = match said.trim() {
-            "" => format!(
-                "the user {} of the build cannot write in its workspace `{}`: everybody must be allowed to enter the \
-                 directories above it (`GITDEPLOY_BUILD_WORKSPACE`)",
-                self.owner().user,
-                directory.display()
-            ),
-            said => format!("commands cannot be run apart from the builder: {said}"),
+        Ok(())
+    }
+
+    /// What keeps commands from being run at all, if something does.
+    pub(crate) async fn defect(&self) -> Option<Stop> {
+        let output = self.command(":", Path::new("/"), &[]).output().await;
+        let output = match output {
+            Ok(output) if output.status.success() => return None,
+            Ok(output) => output,
+            Err(error) => return Some(disk("cannot start a command")(error)),
         };
-        Err(Stop::platform(FailureCode::BuilderFailed, cause))
+        let cause = format!("commands cannot be run: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Some(Stop::platform(FailureCode::BuilderFailed, cause))
     }
 
     /// Hands `tree` over to the build, with all that is in it, before any command has run. No link is followed.
@@ -140,12 +148,12 @@ impl Sandbox {
     /// Ends every process of the build, whatever it did to stay.
     pub(crate) async fn quiesce(&self) -> Result<(), Stop> {
         let start = tokio::time::Instant::now();
-        loop {
-            self.kill().await.map_err(disk("cannot end the processes of the build"))?;
-            let processes = self.processes();
+        while self.kill().await.map_err(disk("cannot end the processes of the build"))? {
+            // Some may have ended long ago, and wait for somebody else to ask how.
+            let processes = self.user().map_or_else(Processes::ours, Processes::of);
             processes.reap(None);
             if processes.living().next().is_none() {
-                return Ok(());
+                break;
             }
             if start.elapsed() > QUIESCE {
                 let cause = "processes of the build do not end";
@@ -153,23 +161,22 @@ impl Sandbox {
             }
             tokio::time::sleep(AGAIN).await;
         }
+        Ok(())
     }
 
-    /// The processes of the build that there are now.
-    pub(crate) fn processes(&self) -> Processes {
-        Processes::of(self.user())
-    }
-
-    async fn kill(&self) -> io::Result<()> {
+    /// Whether there was a process to kill.
+    async fn kill(&self) -> io::Result<bool> {
         if self.lease.is_none() {
-            self.processes().kill();
-            return Ok(());
+            let processes = Processes::ours();
+            processes.kill();
+            return Ok(!processes.is_empty());
         }
         let output = self.ourselves(enter::END).env_clear().stdin(Stdio::null()).output().await?;
-        if output.status.success() {
-            return Ok(());
+        match output.status.code() {
+            Some(0) => Ok(true),
+            Some(code) if code == i32::from(enter::NONE_LEFT) => Ok(false),
+            _ => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
         }
-        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
     /// Those directories of a `PATH` in which commands can find something.

@@ -3,6 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, Uid};
+use procfs::ProcError;
 use procfs::process::{Process, all_processes};
 
 /// The processes of a build at one moment.
@@ -21,14 +22,19 @@ struct Member {
 }
 
 impl Processes {
-    /// Those that run as `user`, or else all that come from this process.
-    pub(super) fn of(user: Option<Uid>) -> Self {
-        let all = all_processes().into_iter().flatten().flatten();
-        let members: Vec<Member> = all.filter_map(|process| Member::read(&process)).collect();
-        match user {
-            Some(user) => Self(members.into_iter().filter(|it| it.user == user.as_raw()).collect()),
-            None => Self(descendants(members, Pid::this().as_raw())),
-        }
+    /// Those that run as `user`.
+    pub(super) fn of(user: Uid) -> Self {
+        Self(all().into_iter().filter(|member| member.user == user.as_raw()).collect())
+    }
+
+    /// All that come from this process. We adopt orphans, so none gets lost.
+    pub(crate) fn ours() -> Self {
+        let us = Pid::this().as_raw();
+        Self(below(us).unwrap_or_else(|_| descendants(all(), us)))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Those that have not ended.
@@ -73,6 +79,31 @@ impl Member {
             bytes: status.rssanon.unwrap_or(0).saturating_mul(1024),
         })
     }
+}
+
+fn all() -> Vec<Member> {
+    all_processes().into_iter().flatten().flatten().filter_map(|process| Member::read(&process)).collect()
+}
+
+/// The family of a process, asked from the top down: with many processes around that is much less than looking at all.
+fn below(pid: i32) -> Result<Vec<Member>, ProcError> {
+    let mut found = Vec::new();
+    let mut parents = vec![Process::new(pid)?];
+    while let Some(parent) = parents.pop() {
+        for task in parent.tasks().into_iter().flatten().flatten() {
+            let children = match task.children() {
+                // This kernel does not tell.
+                Err(ProcError::NotFound(_)) if parent.is_alive() => return Err(ProcError::NotFound(None)),
+                children => children.unwrap_or_default(),
+            };
+            let children = children.into_iter().filter_map(|child| Process::new(child.cast_signed()).ok());
+            for child in children {
+                found.extend(Member::read(&child));
+                parents.push(child);
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn descendants(all: Vec<Member>, of: i32) -> Vec<Member> {

@@ -12,7 +12,8 @@ pub(super) fn reachable(path: &str) -> OsString {
     std::env::join_paths(kept).unwrap_or_default()
 }
 
-fn is_reachable(directory: &Path) -> bool {
+/// Whether everybody may enter `directory`, and all directories above it.
+pub(super) fn is_reachable(directory: &Path) -> bool {
     // What a link leads to may lie elsewhere.
     let Ok(real) = directory.canonicalize() else { return false };
     real.ancestors().all(|above| above.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))

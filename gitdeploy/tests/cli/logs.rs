@@ -8,7 +8,8 @@ use crate::harness::{LIMIT, Machine, Ran, text};
 
 /// A deployment whose build has written `before` and writes `after` once the file exists.
 async fn waiting_deployment(machine: &Machine) -> (Running, PathBuf) {
-    let go = machine.data().join("go");
+    // A build does not get into the data directory.
+    let go = machine.site("go", &[("about", "")]).join("now");
     let script = format!(
         "echo before; while [ ! -e {} ]; do sleep 0.1; done; echo after; mkdir dist; echo hi > dist/index.html",
         go.display()

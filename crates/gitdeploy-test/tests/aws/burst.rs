@@ -14,7 +14,7 @@ async fn of_500_deployments_each_is_built_once_however_ecs_throttles() {
     let in_a_file = [("GITDEPLOY_CATALOG_TABLE", ""), ("GITDEPLOY_CATALOG_KMS_KEY", "")];
     let settings = [("GITDEPLOY_API_BUILDS_AT_ONCE", "60"), ("GITDEPLOY_ECS_LAUNCHES_PER_SECOND", "50")];
     let platform = Platform::with(&[in_a_file, settings].concat()).await;
-    platform.aws.throttle(Rate { burst: 5, per_second: 8.0 });
+    platform.aws.throttle(Rate { burst: 1, per_second: 5.0 });
     let script = "mkdir dist; echo one > dist/index.html";
     platform.git.add("site", &Repository::new().file("build.sh", script).commit("Add a script"));
     let url = platform.git.url("site");
