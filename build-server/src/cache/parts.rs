@@ -102,8 +102,8 @@ pub(super) fn parts(workspace: &Path, plan: &Plan) -> Vec<Part> {
 
 /// The major version of Node.js that the plan has decided on.
 fn node_major(plan: &Plan) -> Option<u32> {
-    let decision = plan.decisions.iter().find(|decision| decision.name == "node")?;
-    let digits = decision.value.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let version = plan.decisions.node.value.as_deref()?;
+    let digits = version.trim_start_matches(|letter: char| !letter.is_ascii_digit());
     digits.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 

@@ -127,7 +127,7 @@ impl Build<'_> {
             let work = move || plan::plan(&tree, &settings, &tools);
             let plan = plan::within(plan::LIMIT, work).await?;
             let cache = self.cache(workspace, sandbox, &plan);
-            self.recorder.plan(plan.decisions.iter().cloned().chain(cache.decision()).collect());
+            self.recorder.plan(plan.decisions.lines().into_iter().chain(cache.decision()).collect());
             Ok(Done::of((plan, cache)))
         };
         let (mut plan, cache) = self.in_phase(Phase::Plan, planning).await?;

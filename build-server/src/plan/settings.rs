@@ -88,7 +88,7 @@ fn gitdeploy(tree: &Tree<'_>) -> Result<Settings, Stop> {
         return Ok(Settings::default());
     };
     let Some(build) = file.build else { return Ok(Settings::default()) };
-    let setting = |key: &str, value: Option<String>| of_file(GITDEPLOY, &format!("build.{key}"), value);
+    let setting = |key: &str, value: Option<String>| of_file(tree, GITDEPLOY, &format!("build.{key}"), value);
     let node = build.node.map(|node| match node {
         toml::Value::String(text) => text,
         other => other.to_string(),
@@ -124,7 +124,7 @@ fn netlify(tree: &Tree<'_>) -> Result<Settings, Stop> {
     };
     let build = file.build;
     let setting = |key: &str, value: Option<String>| {
-        of_file(NETLIFY, &format!("build.{key}"), value.filter(|value| !value.trim().is_empty()))
+        of_file(tree, NETLIFY, &format!("build.{key}"), value.filter(|value| !value.trim().is_empty()))
     };
     // Netlify takes `publish` from the root of the repository where it begins with `base`.
     let base = build.base.as_deref().map(|base| base.trim_matches('/').to_owned());
@@ -158,7 +158,7 @@ fn vercel(tree: &Tree<'_>) -> Result<Settings, Stop> {
     let parsed =
         parse(tree, VERCEL, |text| serde_json::from_str::<File>(text).map_err(|error| error.to_string()))?;
     let Some(file) = parsed else { return Ok(Settings::default()) };
-    let setting = |key: &str, value: Option<String>| of_file(VERCEL, key, value);
+    let setting = |key: &str, value: Option<String>| of_file(tree, VERCEL, key, value);
     Ok(Settings {
         root: None,
         install: setting("installCommand", file.install_command),
@@ -168,9 +168,9 @@ fn vercel(tree: &Tree<'_>) -> Result<Settings, Stop> {
     })
 }
 
-fn of_file(file: &str, key: &str, value: Option<String>) -> Option<Setting> {
-    let value = value?.trim().to_owned();
-    Some(Setting { value, because: format!("`{key}` in `{file}`"), file: Some(file.to_owned()) })
+fn of_file(tree: &Tree<'_>, file: &str, key: &str, value: Option<String>) -> Option<Setting> {
+    let (value, file) = (value?.trim().to_owned(), tree.named(file));
+    Some(Setting { value, because: format!("`{key}` in `{file}`"), file: Some(file) })
 }
 
 fn parse<T>(

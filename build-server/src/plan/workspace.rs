@@ -70,10 +70,11 @@ pub(super) fn build(
         return None;
     }
     if whole.needs("turbo") && tree.has("turbo.json") {
-        return Some(Built { line: format!("{exec} turbo run build --filter={name}"), file: "turbo.json" });
+        let line = format!("{exec} turbo run build --filter={name}");
+        return Some(Built { line, file: tree.named("turbo.json") });
     }
     if whole.needs("nx") && tree.has("nx.json") {
-        return Some(Built { line: format!("{exec} nx run {name}:build"), file: "nx.json" });
+        return Some(Built { line: format!("{exec} nx run {name}:build"), file: tree.named("nx.json") });
     }
     None
 }
@@ -82,8 +83,8 @@ pub(super) fn build(
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) line: String,
-    /// The file that configures the tool.
-    pub(super) file: &'static str,
+    /// The file that configures the tool, relative to the repository.
+    pub(super) file: String,
 }
 
 /// The patterns of the directories of packages, from `package.json` or `pnpm-workspace.yaml`.
