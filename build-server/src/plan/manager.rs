@@ -116,6 +116,7 @@ impl Manager {
             lockfile: self.lockfile.clone(),
             directory: self.directory.clone(),
             ours,
+            relaxed: (ours && self.kind == Kind::Npm).then_some("npm install --no-audit --no-fund"),
         }
     }
 

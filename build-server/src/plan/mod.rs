@@ -63,6 +63,8 @@ pub(crate) struct Packages {
     pub(crate) directory: PathBuf,
     /// Whether the install command is the one that we know of it.
     pub(crate) ours: bool,
+    /// What installs them where the lockfile does not fit; absent: then nothing does.
+    pub(crate) relaxed: Option<&'static str>,
 }
 
 /// A command and where it runs.

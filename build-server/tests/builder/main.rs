@@ -10,6 +10,7 @@ mod clone;
 mod harness;
 mod hints;
 mod hostile;
+mod install;
 mod isolation;
 mod log;
 mod private;
