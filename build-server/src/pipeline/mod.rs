@@ -137,8 +137,8 @@ impl Build<'_> {
             history.fetch(because).await?;
         }
         let (home, temporary) = (workspace.home(), workspace.temporary());
-        let mut environment =
-            plan::environment(self.spec, &fetched.origin, &home, &path, self.vars, &self.config.pass);
+        let told = plan::told(&plan, self.spec, &fetched.origin);
+        let mut environment = plan::environment(told, &home, &path, self.vars, &self.config.pass);
         environment.push(("TMPDIR".to_owned(), temporary.into()));
         workspace.hand_over(sandbox).await?;
 

@@ -11,6 +11,7 @@ mod package;
 mod planner;
 mod preset;
 mod settings;
+mod told;
 mod tool;
 mod tree;
 mod workspace;
@@ -31,6 +32,7 @@ pub use decisions::{Decided, Decisions};
 pub(crate) use environment::environment;
 pub(crate) use limit::{LIMIT, within};
 pub(crate) use preset::Preset;
+pub(crate) use told::{Platform, told};
 
 /// What a build will do.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) install: Option<Step>,
     pub(crate) build: Option<Step>,
     pub(crate) output: Output,
+    /// The platforms by whose names the project wants to be told.
+    pub(crate) platforms: Vec<Platform>,
     /// Why the build looks at the history of the repository, if it does.
     pub(crate) history: Option<String>,
     pub(crate) decisions: Decisions,

@@ -65,6 +65,7 @@ impl Planner<'_> {
             install,
             build,
             output,
+            platforms: self.settings.platforms.unwrap_or_default(),
             history: history.map(|proof| proof.because),
             decisions: Decisions {
                 root: self.root,
@@ -119,6 +120,7 @@ impl Planner<'_> {
             install: None,
             build: None,
             output,
+            platforms: self.settings.platforms.clone().unwrap_or_default(),
             history: None,
             decisions: Decisions {
                 root: self.root,

@@ -40,8 +40,9 @@ pub(crate) struct Preset {
     /// What is installed where nothing says what to install.
     pub(super) package: Option<String>,
     /// How the names of variables begin that are meant to be in the site.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no variable is set by it yet"))]
     pub(crate) public_env_prefix: Option<String>,
+    /// What `CI` is, where `1` would make an error of every warning.
+    pub(crate) ci: Option<String>,
     /// Directories that make the next build faster, relative to the project's.
     #[serde(default)]
     pub(crate) cache_dirs: Vec<String>,

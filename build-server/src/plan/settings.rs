@@ -4,6 +4,7 @@ use gitdeploy_core::spec::BuildSettings;
 use gitdeploy_core::{Failure, FailureCode};
 use serde::Deserialize;
 
+use super::told::Platform;
 use super::tree::Tree;
 use crate::stop::Stop;
 
@@ -23,6 +24,8 @@ pub(super) struct Settings {
     pub(super) command: Option<Setting>,
     pub(super) output: Option<Setting>,
     pub(super) node: Option<Setting>,
+    /// The platforms by whose names the project wants to be told of its deployment.
+    pub(super) platforms: Option<Vec<Platform>>,
 }
 
 /// What is said with the deployment.
@@ -41,6 +44,7 @@ impl Settings {
             command: setting(&settings.command),
             output: setting(&settings.output),
             node: setting(&settings.node),
+            platforms: None,
         }
     }
 
@@ -58,6 +62,7 @@ impl Settings {
             command: self.command.or(others.command),
             output: self.output.or(others.output),
             node: self.node.or(others.node),
+            platforms: self.platforms.or(others.platforms),
         }
     }
 }
@@ -80,6 +85,7 @@ fn gitdeploy(tree: &Tree<'_>) -> Result<Settings, Stop> {
         command: Option<String>,
         output: Option<String>,
         node: Option<toml::Value>,
+        variables_of: Option<Vec<Platform>>,
     }
 
     let Some(file) =
@@ -99,6 +105,7 @@ fn gitdeploy(tree: &Tree<'_>) -> Result<Settings, Stop> {
         command: setting("command", build.command),
         output: setting("output", build.output),
         node: setting("node", node),
+        platforms: build.variables_of,
     })
 }
 
@@ -143,6 +150,7 @@ fn netlify(tree: &Tree<'_>) -> Result<Settings, Stop> {
         command: setting("command", build.command),
         output: setting("publish", publish),
         node: setting("environment.NODE_VERSION", node),
+        platforms: None,
     })
 }
 
@@ -165,6 +173,7 @@ fn vercel(tree: &Tree<'_>) -> Result<Settings, Stop> {
         command: setting("buildCommand", file.build_command),
         output: setting("outputDirectory", file.output_directory),
         node: None,
+        platforms: None,
     })
 }
 

@@ -19,4 +19,5 @@ mod rules;
 mod settings;
 mod source;
 mod submodules;
+mod told;
 mod toolchains;
