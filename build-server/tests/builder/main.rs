@@ -13,6 +13,7 @@ mod hostile;
 mod install;
 mod isolation;
 mod log;
+mod output;
 mod private;
 mod publish;
 mod rules;
