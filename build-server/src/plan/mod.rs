@@ -6,6 +6,7 @@ mod environment;
 mod evidence;
 mod limit;
 mod manager;
+mod members;
 mod node;
 mod package;
 mod planner;

@@ -165,6 +165,10 @@ mod tests {
             for glob in &preset.immutable_globs {
                 globset::Glob::new(glob).unwrap();
             }
+            for kept in &preset.cache_dirs {
+                let is_output = Path::new(&preset.output).starts_with(kept);
+                assert!(!is_output, "{slug}: what is published is made by this build, not kept from another");
+            }
             for rule in &preset.outputs {
                 let kinds = [rule.file.is_some(), rule.script.is_some(), rule.dependency.is_some()];
                 assert_eq!(kinds.iter().filter(|kind| **kind).count(), 1, "{slug}: a rule of one kind");
