@@ -157,6 +157,8 @@ mod tests {
             ("gatsby", "GATSBY_"),
             ("react-scripts", "REACT_APP_"),
             ("@vue/cli-service", "VUE_APP_"),
+            ("@tanstack/react-router", "VITE_"),
+            ("gridsome", "GRIDSOME_"),
         ] {
             let told = of(&[("package.json", &package(needs))]);
             for (name, value) in [
