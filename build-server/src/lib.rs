@@ -15,6 +15,7 @@ mod output;
 pub mod pack;
 mod pipeline;
 mod plan;
+pub mod planning;
 mod publish;
 mod sandbox;
 mod secrets;

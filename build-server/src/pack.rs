@@ -66,6 +66,41 @@ pub fn pack_prebuilt(directory: &Path, data: &Path, archive: impl Write) -> Resu
     pack_files(&existing(directory)?, &left_out, archive)
 }
 
+/// Where a directory lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The top of what a deployment of the directory has.
+    pub(crate) top: PathBuf,
+    /// The directory within it; absent: it is the top.
+    pub(crate) root: Option<String>,
+    /// Whether there are changes that no deployment has, because they are in no commit.
+    pub(crate) uncommitted_changes: bool,
+}
+
+/// Where `directory` lies: in its repository, if it is in one.
+pub(crate) fn place(directory: &Path) -> Result<Place, PackError> {
+    let directory = existing(directory)?;
+    let repository = match Repository::discover(&directory) {
+        Ok(repository) => Some(repository),
+        Err(error) if error.code() == ErrorCode::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    let Some((repository, top)) = repository.as_ref().and_then(|found| Some((found, found.workdir()?)))
+    else {
+        return Ok(Place { top: directory, root: None, uncommitted_changes: false });
+    };
+    let (top, root) = (top.canonicalize()?, root_in(repository, &directory)?);
+    Ok(Place { top, root, uncommitted_changes: has_changes(repository)? })
+}
+
+/// The project's directory in what is packed: what was asked for, below the directory that was named.
+pub fn root_below(named: Option<String>, asked: Option<&str>) -> Option<String> {
+    match (named, asked) {
+        (Some(named), Some(asked)) => Some(format!("{named}/{asked}")),
+        (named, asked) => named.or(asked.map(str::to_owned)),
+    }
+}
+
 /// What is no part of a site.
 struct LeftOut {
     names: &'static [&'static str],

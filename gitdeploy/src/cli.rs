@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Up(Up),
     /// Deploy SOURCE to the platform that runs
     Deploy(Deploy),
+    /// Print what a build of SOURCE would do, and why, without building it
+    Plan(Plan),
     /// List deployments, the newest first
     List(List),
     /// Print the log of a deployment
@@ -81,6 +83,19 @@ pub(crate) struct Build {
     /// The project; without it, it is called like the repository or the directory
     #[arg(long, value_name = "NAME")]
     pub(crate) project: Option<ProjectId>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Serve the deployment under its own id only, and leave production as it is
+    #[arg(long, conflicts_with = "prod")]
+    pub(crate) preview: bool,
+    /// Serve the deployment as production, which is the default
+    #[arg(long)]
+    pub(crate) prod: bool,
+}
+
+/// What is said about how a source is built.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Settings {
     /// The branch, tag or commit of a git URL
     #[arg(long = "ref", value_name = "REF")]
     pub(crate) reference: Option<String>,
@@ -99,12 +114,17 @@ pub(crate) struct Build {
     /// The output directory, relative to the project's directory
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<String>,
-    /// Serve the deployment under its own id only, and leave production as it is
-    #[arg(long, conflicts_with = "prod")]
-    pub(crate) preview: bool,
-    /// Serve the deployment as production, which is the default
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// A git URL, or a directory, which is looked at as it is
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Print the plan as JSON
     #[arg(long)]
-    pub(crate) prod: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

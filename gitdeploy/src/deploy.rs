@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use build_server::pack::{Packed, pack_prebuilt, pack_source};
+use build_server::pack::{Packed, pack_prebuilt, pack_source, root_below};
 use gitdeploy_bus::Position;
 use gitdeploy_core::event::Outcome;
 use gitdeploy_core::spec::UploadKind;
@@ -75,18 +75,19 @@ pub(crate) async fn follow(client: &Client, request: &Request<'_>, view: &mut Vi
 async fn start(client: &Client, request: &Request<'_>, view: &mut View) -> anyhow::Result<DeploymentView> {
     let Request { source, build, data_dir } = request;
     let target = if build.preview { Target::Preview } else { Target::Production };
+    let settings = &build.settings;
     let (directory, kind) = match source {
         Source::Git(address) => {
             let request = CreateDeployment {
                 git: address.clone(),
-                reference: build.reference.clone(),
+                reference: settings.reference.clone(),
                 project: build.project.as_ref().map(ToString::to_string),
-                root: build.root.clone(),
+                root: settings.root.clone(),
                 settings: CreateSettings {
-                    install: build.install.clone(),
-                    command: build.command.clone(),
-                    node: build.node.clone(),
-                    output: build.output.clone(),
+                    install: settings.install.clone(),
+                    command: settings.command.clone(),
+                    node: settings.node.clone(),
+                    output: settings.output.clone(),
                 },
                 target,
             };
@@ -95,7 +96,7 @@ async fn start(client: &Client, request: &Request<'_>, view: &mut View) -> anyho
         Source::Directory(directory) => (directory, UploadKind::Source),
         Source::Prebuilt(directory) => (directory, UploadKind::Prebuilt),
     };
-    if build.reference.is_some() {
+    if settings.reference.is_some() {
         return Err(SourceError::ReferenceOfDirectory.into());
     }
     let project = match &build.project {
@@ -110,15 +111,15 @@ async fn start(client: &Client, request: &Request<'_>, view: &mut View) -> anyho
     let target = if build.preview { "preview" } else { "production" };
     let fields = vec![
         ("project", Some(project.to_string())),
-        ("root", root(packed.root, build.root.as_deref())),
+        ("root", root_below(packed.root, settings.root.as_deref())),
         ("ref", packed.origin.reference),
         ("commit", packed.origin.commit),
         ("message", packed.origin.message),
         ("repository", packed.origin.repository),
-        ("install", build.install.clone()),
-        ("command", build.command.clone()),
-        ("node", build.node.clone()),
-        ("output", build.output.clone()),
+        ("install", settings.install.clone()),
+        ("command", settings.command.clone()),
+        ("node", settings.node.clone()),
+        ("output", settings.output.clone()),
         ("target", Some(target.to_owned())),
     ];
     Ok(client.deploy_archive(Archive { file: archive.path(), kind, fields }).await?)
@@ -134,14 +135,6 @@ async fn pack(directory: &Path, kind: UploadKind, data_dir: &Path, archive: &Pat
         }
     });
     Ok(packed.await??)
-}
-
-/// The project's directory in the archive: what was asked for, below what was packed.
-fn root(packed: Option<String>, asked: Option<&str>) -> Option<String> {
-    match (packed, asked) {
-        (Some(packed), Some(asked)) => Some(format!("{packed}/{asked}")),
-        (packed, asked) => packed.or(asked.map(str::to_owned)),
-    }
 }
 
 /// Waits until what the end of the log announced has been done, such as moving the route.

@@ -55,7 +55,8 @@ fn lines(event: &Event) -> Vec<String> {
             let fix = failure.fix.as_ref().map(|fix| format!("--- fix: {fix}"));
             std::iter::once(cause).chain(hint).chain(fix).collect()
         }
-        Body::Phase(_) | Body::Plan { .. } | Body::Progress { .. } => Vec::new(),
+        Body::Plan { decisions } => decisions.iter().map(ToString::to_string).collect(),
+        Body::Phase(_) | Body::Progress { .. } => Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ mod exit;
 mod list;
 mod logs;
 mod open;
+mod plan;
 mod platform;
 mod source;
 mod up;
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
         // A builder sets up what must be set before a thread is started.
         return build_server::process(&vars);
     }
+    if let Command::Plan(_) = command {
+        build_server::planning::set_timeouts();
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return exit::code(Err(error.into())),
@@ -51,6 +55,7 @@ async fn run(command: Command, vars: Vars) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(up) => up::up(up, vars).await,
         Command::Deploy(deploy) => deploy::run(deploy).await,
+        Command::Plan(plan) => plan::run(plan, &vars).await,
         Command::List(list) => list::list(list).await,
         Command::Logs(logs) => logs::logs(logs).await,
         Command::Promote(promote) => change::promote(promote).await,

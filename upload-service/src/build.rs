@@ -105,7 +105,7 @@ impl Control {
         seen: &mut Seen,
     ) -> Watched {
         let order = Order {
-            spec: deployment.spec(),
+            spec: deployment.spec_at(&self.config.sites_url),
             ticket: self.lender.as_ref().map(|lender| lender.ticket(deployment)),
             keep: deployment.attempt > Attempt::FIRST,
             task: deployment.task.clone(),

@@ -26,7 +26,7 @@ use crate::log::Recorder;
 use crate::plan::Plan;
 use crate::sandbox::Owner;
 use entry::Shelf;
-use parts::Part;
+use parts::{Kind, Part};
 
 pub(crate) use restore::Restored;
 pub(crate) use save::Saving;
@@ -106,6 +106,11 @@ impl<'a> Cache<'a> {
     /// Whether there may be something to restore.
     pub(crate) fn restores(&self) -> bool {
         !self.parts.is_empty() && !self.usage.restores().is_empty()
+    }
+
+    /// Keeps no packages, because what is installed is not what the lockfile says.
+    pub(crate) fn forget_packages(&mut self) {
+        self.parts.retain(|part| part.kind != Kind::Modules);
     }
 
     /// A directory of the workspace that no command of the build's can reach.

@@ -7,7 +7,7 @@ use std::path::Path;
 use gitdeploy_core::hash::{Hasher, Sha256};
 
 use super::npm;
-use crate::plan::{Packages, Plan};
+use crate::plan::{Output, Packages, Plan};
 
 /// How large a lockfile may be that is read, in bytes.
 const LARGEST_LOCKFILE: u64 = 64 << 20;
@@ -91,6 +91,7 @@ pub(super) fn parts(workspace: &Path, plan: &Plan) -> Vec<Part> {
         .preset
         .iter()
         .flat_map(|preset| &preset.cache_dirs)
+        .filter(|directory| !has_output(directory, &plan.output))
         .filter_map(|directory| relative(workspace, &plan.root.join(directory)))
         .collect();
     if !directories.is_empty() {
@@ -100,10 +101,17 @@ pub(super) fn parts(workspace: &Path, plan: &Plan) -> Vec<Part> {
     parts
 }
 
+/// Whether what is published lies in a directory. What an earlier build has left there would be published too.
+fn has_output(directory: &str, output: &Output) -> bool {
+    let (Output::Setting(output) | Output::Preset(output)) = output else { return false };
+    let output = Path::new(output.trim_matches('/'));
+    output.strip_prefix(".").unwrap_or(output).starts_with(directory)
+}
+
 /// The major version of Node.js that the plan has decided on.
 fn node_major(plan: &Plan) -> Option<u32> {
-    let decision = plan.decisions.iter().find(|decision| decision.name == "node")?;
-    let digits = decision.value.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let version = plan.decisions.node.value.as_deref()?;
+    let digits = version.trim_start_matches(|letter: char| !letter.is_ascii_digit());
     digits.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 
@@ -150,4 +158,19 @@ fn relative(workspace: &Path, path: &Path) -> Option<String> {
     let below = path.strip_prefix(workspace).ok()?;
     let is_plain = below.components().all(|component| matches!(component, Component::Normal(_)));
     below.to_str().filter(|text| is_plain && !text.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_published_is_not_kept() {
+        let output = |name: &str| Output::Setting(name.to_owned());
+        assert!(has_output("public", &output("public")));
+        assert!(has_output("target", &output("./target/site/")));
+        assert!(has_output("public", &Output::Preset("public".to_owned())));
+        assert!(!has_output("public", &output("publications")));
+        assert!(!has_output(".cache", &Output::Discover));
+    }
 }

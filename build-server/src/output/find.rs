@@ -35,13 +35,7 @@ impl Snapshot {
     fn made_since(&self, root: &Path) -> Vec<PathBuf> {
         let now = Self::of(root).0;
         let made = now.into_iter().filter(|(directory, written)| self.0.get(directory) != Some(written));
-        let mut topmost: Vec<PathBuf> = Vec::new();
-        for (directory, _) in made {
-            if directory != root && !topmost.iter().any(|above| directory.starts_with(above)) {
-                topmost.push(directory);
-            }
-        }
-        topmost
+        topmost(made.map(|(directory, _)| directory).filter(|directory| directory != root))
     }
 }
 
@@ -71,18 +65,33 @@ pub(crate) fn find(root: &Path, output: &Output, before: &Snapshot) -> Result<Fo
         let directory = root.join(named.trim_matches('/'));
         match directory.canonicalize() {
             Ok(real) if !inside(&real, root) => return Err(outside(named)),
-            Ok(real) if real.is_dir() => return Ok(Found { directory: real, notice: None }),
+            Ok(real) if real.is_dir() => {
+                let is_preset = matches!(output, Output::Preset(_));
+                let nested = is_preset.then(|| nested(&real)).flatten();
+                let Some(nested) = nested else { return Ok(Found { directory: real, notice: None }) };
+                let name = format!("{}/{}", named.trim_matches('/'), shown(&nested, &real));
+                let notice = format!(
+                    "`{named}` has no `index.html`, so the output is `{name}`, the only directory in it that has one; {}",
+                    save(&name)
+                );
+                return Ok(Found { directory: nested, notice: Some(notice) });
+            }
             _ => {}
         }
     }
     let made = before.made_since(root);
-    let shown = |directory: &Path| directory.strip_prefix(root).unwrap_or(directory).display().to_string();
+    let shown = |directory: &Path| shown(directory, root);
     match (output, made.as_slice()) {
         (Output::Setting(setting), made) => Err(missing(Some(setting), made.first().map(|made| shown(made)))),
         (_, [only]) => {
             let name = shown(only);
+            let lacking = match output {
+                Output::Preset(preset) => format!("there is no `{preset}`; the output was found in"),
+                _ => "the output was found in".to_owned(),
+            };
             let notice = format!(
-                "the output was found in `{name}`, the only directory with an `index.html` that the build made; save `--output {name}` to be sure"
+                "{lacking} `{name}`, the only directory with an `index.html` that the build made; {}",
+                save(&name)
             );
             Ok(Found { directory: only.clone(), notice: Some(notice) })
         }
@@ -95,6 +104,41 @@ pub(crate) fn find(root: &Path, output: &Output, before: &Snapshot) -> Result<Fo
             Err(Stop::author(Failure::new(FailureCode::OutputMissing, cause).fix(fix)))
         }
     }
+}
+
+/// The only directory below `directory` with an `index.html`, where that has none itself: some tools make one for each
+/// application, or for what goes to browsers. Other pages on the way to it are those of a site without a front page.
+fn nested(directory: &Path) -> Option<PathBuf> {
+    let found = topmost(Snapshot::of(directory).0.into_keys());
+    let [only] = found.as_slice() else { return None };
+    let mut above = only.ancestors().skip(1).take_while(|above| above.starts_with(directory));
+    (only != directory && !above.any(has_pages)).then(|| only.clone())
+}
+
+fn has_pages(directory: &Path) -> bool {
+    let mut entries = directory.read_dir().into_iter().flatten().flatten();
+    entries.any(|entry| entry.file_name().to_string_lossy().ends_with(".html"))
+}
+
+/// Of these directories, which are in order, those that lie in no other.
+fn topmost(directories: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut topmost: Vec<PathBuf> = Vec::new();
+    for directory in directories {
+        if !topmost.iter().any(|above| directory.starts_with(above)) {
+            topmost.push(directory);
+        }
+    }
+    topmost
+}
+
+fn shown(directory: &Path, root: &Path) -> String {
+    directory.strip_prefix(root).unwrap_or(directory).display().to_string()
+}
+
+/// What makes the next build sure of the output directory.
+fn save(name: &str) -> String {
+    let setting = toml::Value::from(name);
+    format!("to be sure of it, write `output = {setting}` below `[build]` in the project's `gitdeploy.toml`")
 }
 
 fn inside(directory: &Path, root: &Path) -> bool {
@@ -164,6 +208,40 @@ mod tests {
         assert_eq!(tree.find(&Output::Discover, &before), Err(FailureCode::OutputMissing));
         tree.page("dist");
         assert_eq!(tree.find(&Output::Preset("dist".to_owned()), &before), Ok("dist".to_owned()));
+    }
+
+    #[test]
+    fn of_a_preset_the_one_directory_with_a_page_is_used() {
+        let tree = Tree::new();
+        let before = tree.snapshot();
+        let dist = Output::Preset("dist".to_owned());
+        tree.page("dist/app/browser");
+        tree.page("dist/app/browser/about");
+        assert_eq!(tree.find(&dist, &before), Ok("dist/app/browser".to_owned()));
+        let notice = find(tree.0.path(), &dist, &before).unwrap().notice.unwrap();
+        assert!(notice.contains("`output = \"dist/app/browser\"` below `[build]`"), "{notice}");
+        assert_eq!(tree.find(&Output::Setting("dist".to_owned()), &before), Ok("dist".to_owned()));
+        let lost = tree.0.path().join("dist/404.html");
+        std::fs::write(&lost, "a site without a front page").unwrap();
+        assert_eq!(tree.find(&dist, &before), Ok("dist".to_owned()));
+        std::fs::remove_file(lost).unwrap();
+        tree.page("dist/other/browser");
+        assert_eq!(tree.find(&dist, &before), Ok("dist".to_owned()));
+        tree.page("dist");
+        assert_eq!(tree.find(&dist, &before), Ok("dist".to_owned()));
+        assert_eq!(find(tree.0.path(), &dist, &before).unwrap().notice, None);
+    }
+
+    #[test]
+    fn what_was_found_says_which_setting_makes_sure_of_it() {
+        let tree = Tree::new();
+        let before = tree.snapshot();
+        tree.page("made \"here\"");
+        let notice = |output| find(tree.0.path(), output, &before).unwrap().notice.unwrap();
+        let discovered = notice(&Output::Discover);
+        assert!(discovered.contains("write `output = 'made \"here\"'` below `[build]`"), "{discovered}");
+        let instead = notice(&Output::Preset("dist".to_owned()));
+        assert!(instead.starts_with("there is no `dist`; the output was found in `made"), "{instead}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A build from its first phase to its last.
 
 mod ending;
+mod packages;
 mod steps;
 mod workspace;
 
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use packages::Installed;
 use workspace::Workspace;
 
 use crate::cache::{Cache, Restored, Saving};
@@ -127,16 +129,16 @@ impl Build<'_> {
             let work = move || plan::plan(&tree, &settings, &tools);
             let plan = plan::within(plan::LIMIT, work).await?;
             let cache = self.cache(workspace, sandbox, &plan);
-            self.recorder.plan(plan.decisions.iter().cloned().chain(cache.decision()).collect());
+            self.recorder.plan(plan.decisions.lines().into_iter().chain(cache.decision()).collect());
             Ok(Done::of((plan, cache)))
         };
-        let (mut plan, cache) = self.in_phase(Phase::Plan, planning).await?;
+        let (mut plan, mut cache) = self.in_phase(Phase::Plan, planning).await?;
         if let (Some(history), Some(because)) = (fetched.history, &plan.history) {
             history.fetch(because).await?;
         }
         let (home, temporary) = (workspace.home(), workspace.temporary());
-        let mut environment =
-            plan::environment(self.spec, &fetched.origin, &home, &path, self.vars, &self.config.pass);
+        let told = plan::told(&plan, self.spec, &fetched.origin);
+        let mut environment = plan::environment(told, &home, &path, self.vars, &self.config.pass);
         environment.push(("TMPDIR".to_owned(), temporary.into()));
         workspace.hand_over(sandbox).await?;
 
@@ -146,7 +148,10 @@ impl Build<'_> {
             restored.adapt(&mut plan, &mut environment);
         }
         if plan.install.is_some() || plan.tool.is_some() || plan.node.is_some() {
-            self.in_phase(Phase::Install, self.install(&plan, workspace, sandbox, &environment)).await?;
+            let install = self.install(&plan, workspace, sandbox, &environment);
+            if self.in_phase(Phase::Install, install).await? == Installed::Otherwise {
+                cache.forget_packages();
+            }
         }
         cache.installed();
         cache.place(&mut restored);
@@ -250,7 +255,8 @@ impl Build<'_> {
     fn explained(&self, stop: Stop, phase: Phase) -> Stop {
         let is_of_a_command = matches!(phase, Phase::Install | Phase::Build)
             && matches!(stop.outcome, Outcome::Failed | Outcome::TimedOut);
-        if !is_of_a_command {
+        // What has a hint is explained already.
+        if !is_of_a_command || stop.failure.hint.is_some() {
             return stop;
         }
         let lines = self.recorder.last_lines(phase);

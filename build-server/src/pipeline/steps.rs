@@ -8,6 +8,7 @@ use gitdeploy_core::Phase;
 use gitdeploy_core::event::Outcome;
 
 use super::ending;
+use super::packages::Installed;
 use super::workspace::Workspace;
 use super::{Build, Done};
 use crate::command::Command;
@@ -23,7 +24,7 @@ impl Build<'_> {
         workspace: &Workspace,
         sandbox: &Sandbox,
         environment: &[(String, OsString)],
-    ) -> Result<Done<()>, Stop> {
+    ) -> Result<Done<Installed>, Stop> {
         let tool = |package: &str| {
             let tools = workspace.tools();
             let line = format!("npm install --prefix '{}' --no-audit --no-fund '{package}'", tools.display());
@@ -41,8 +42,8 @@ impl Build<'_> {
             self.command(Phase::Install, &tool(package), sandbox, environment).await?;
         }
         match &plan.install {
-            Some(install) => self.command(Phase::Install, install, sandbox, environment).await,
-            None => Ok(Done::of(())),
+            Some(install) => self.packages(plan, install, sandbox, environment).await,
+            None => Ok(Done::of(Installed::AsPlanned)),
         }
     }
 

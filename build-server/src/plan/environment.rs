@@ -3,8 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use gitdeploy_core::BuildSpec;
-use gitdeploy_core::manifest::Origin;
 use gitdeploy_runtime::Vars;
 
 use crate::memory;
@@ -36,10 +34,10 @@ const TELEMETRY_OFF: &[(&str, &str)] = &[
     ("npm_config_update_notifier", "false"),
 ];
 
-/// The environment for the commands of a build. `pass` names variables of `ours` that the operator lends.
+/// The environment for the commands of a build, with what they are `told` about their deployment. `pass` names
+/// variables of `ours` that the operator lends.
 pub(crate) fn environment(
-    spec: &BuildSpec,
-    origin: &Origin,
+    told: Vec<(String, String)>,
     home: &Path,
     path: &OsStr,
     ours: &Vars,
@@ -55,14 +53,9 @@ pub(crate) fn environment(
     }
     set("PATH", path.to_owned());
     set("HOME", home.into());
-    for (name, value) in [
-        ("USER", "build"),
-        ("LANG", "C.UTF-8"),
-        ("TERM", "xterm-256color"),
-        ("CI", "1"),
-        ("FORCE_COLOR", "1"),
-        ("GITDEPLOY", "1"),
-    ] {
+    for (name, value) in
+        [("USER", "build"), ("LANG", "C.UTF-8"), ("TERM", "xterm-256color"), ("FORCE_COLOR", "1")]
+    {
         set(name, value.into());
     }
     for (name, value) in TELEMETRY_OFF {
@@ -71,19 +64,8 @@ pub(crate) fn environment(
     if let Some(memory) = memory::limit().filter(|_| !pass.iter().any(|name| name == "NODE_OPTIONS")) {
         set("NODE_OPTIONS", node_options(memory).into());
     }
-    set("GITDEPLOY_PROJECT_ID", spec.project.as_str().into());
-    set("GITDEPLOY_DEPLOYMENT_ID", spec.output_id().as_str().into());
-    for (name, value) in [
-        ("GITDEPLOY_GIT_COMMIT_SHA", &origin.commit),
-        ("GITDEPLOY_GIT_COMMIT_REF", &origin.reference),
-        ("GITDEPLOY_GIT_COMMIT_MESSAGE", &origin.message),
-        // What builds that come from elsewhere look for.
-        ("COMMIT_REF", &origin.commit),
-        ("BRANCH", &origin.reference),
-    ] {
-        if let Some(value) = value {
-            set(name, value.into());
-        }
+    for (name, value) in told {
+        set(&name, value.into());
     }
     environment
 }
@@ -95,21 +77,10 @@ fn node_options(memory: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gitdeploy_core::CacheUse;
-    use gitdeploy_core::spec::{BuildSettings, Source};
-
     use super::*;
 
     #[test]
     fn nothing_of_ours_is_in_it() {
-        let spec = BuildSpec {
-            project: "blog".parse().unwrap(),
-            deployment: None,
-            attempt: None,
-            source: Source::Git { repository: "https://host/r".to_owned(), reference: None },
-            settings: BuildSettings::default(),
-            cache: CacheUse::default(),
-        };
         let ours = [
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("GITDEPLOY_BUS_REDIS_URL", "redis://:secret@host"),
@@ -120,14 +91,9 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let pass = ["NPM_TOKEN".to_owned()];
-        let built = environment(
-            &spec,
-            &Origin::default(),
-            Path::new("/home"),
-            OsStr::new("/bin"),
-            &ours.to_vec(),
-            &pass,
-        );
+        let told = ["GITDEPLOY_PROJECT_ID", "NPM_TOKEN"].map(|name| (name.to_owned(), "blog".to_owned()));
+        let (home, path) = (Path::new("/home"), OsStr::new("/bin"));
+        let built = environment(told.to_vec(), home, path, &ours.to_vec(), &pass);
         assert!(built.iter().all(|(_, value)| !value.to_string_lossy().contains("secret")), "{built:?}");
         let get = |wanted: &str| built.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
         assert_eq!(get("HTTP_PROXY").unwrap(), "http://proxy");

@@ -7,6 +7,7 @@ use gitdeploy_core::{Failure, FailureCode};
 
 use super::Packages;
 use super::package::{Package, open_inside};
+use super::tree::named;
 use crate::stop::Stop;
 
 /// A package manager, and why it is this one.
@@ -16,6 +17,8 @@ pub(super) struct Manager {
     /// A version or a range of them, as npm writes it; absent: what is installed.
     version: Option<String>,
     lockfile: Option<PathBuf>,
+    /// The lockfile, relative to the repository.
+    lockfile_shown: Option<String>,
     /// Where it installs: the directory of the lockfile, else of the package.
     pub(super) directory: PathBuf,
     pub(super) because: String,
@@ -64,8 +67,14 @@ impl Manager {
         let name = field.as_ref().map(|(name, _)| name.as_str());
         let by_lockfile = lockfile.as_ref().map(|lockfile| lockfile.manager);
         let (because, file) = match (&field, &lockfile) {
-            (Some(_), _) => ("the `packageManager` field".to_owned(), Some("package.json".to_owned())),
-            (None, Some(lockfile)) => ("its lockfile".to_owned(), Some(lockfile.name.to_owned())),
+            (Some(_), _) => {
+                let file = named(source, root, "package.json");
+                ("the `packageManager` field".to_owned(), Some(file))
+            }
+            (None, Some(lockfile)) => {
+                let file = named(source, &lockfile.directory, lockfile.name);
+                ("its lockfile".to_owned(), Some(file))
+            }
             (None, None) => ("there is no lockfile".to_owned(), None),
         };
         let exact = field.as_ref().map(|(_, version)| version.clone());
@@ -93,8 +102,11 @@ impl Manager {
             Kind::YarnClassic | Kind::YarnBerry => by_lockfile == Some("yarn"),
             Kind::Bun => by_lockfile == Some("bun"),
         };
-        let lockfile = lockfile.filter(|_| its_own).map(|lockfile| lockfile.directory.join(lockfile.name));
-        Ok(Self { kind, version, lockfile, directory, because, file })
+        let lockfile = lockfile.filter(|_| its_own);
+        let lockfile_shown =
+            lockfile.as_ref().map(|lockfile| named(source, &lockfile.directory, lockfile.name));
+        let lockfile = lockfile.map(|lockfile| lockfile.directory.join(lockfile.name));
+        Ok(Self { kind, version, lockfile, lockfile_shown, directory, because, file })
     }
 
     /// How it installs packages, for the cache. `ours`: with our command.
@@ -104,6 +116,7 @@ impl Manager {
             lockfile: self.lockfile.clone(),
             directory: self.directory.clone(),
             ours,
+            relaxed: (ours && self.kind == Kind::Npm).then_some("npm install --no-audit --no-fund"),
         }
     }
 
@@ -137,6 +150,14 @@ impl Manager {
             (Kind::YarnBerry, false) => "yarn install --no-immutable",
             (Kind::Bun, true) => "bun install --frozen-lockfile",
             (Kind::Bun, false) => "bun install",
+        }
+    }
+
+    /// Why it installs so, and the file that tells.
+    pub(super) fn install_because(&self) -> (&'static str, Option<String>) {
+        match &self.lockfile_shown {
+            Some(file) => ("it installs what the lockfile says", Some(file.clone())),
+            None => ("there is no lockfile of it", None),
         }
     }
 

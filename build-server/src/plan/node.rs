@@ -16,8 +16,8 @@ const NAMES: &[(&str, u64)] =
 /// The version of Node.js for a project.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Node {
-    /// As it is shown.
-    pub(super) value: String,
+    /// As it is shown; none where there is none at all.
+    pub(super) value: Option<String>,
     pub(super) because: String,
     pub(super) file: Option<String>,
     /// The range to install, where what is here does not do.
@@ -27,7 +27,7 @@ pub(super) struct Node {
 impl Node {
     /// The version that the project wants, on a machine with the version `here`.
     pub(super) fn find(tree: &Tree<'_>, setting: Option<&Setting>, here: Option<&str>) -> Self {
-        let shown = here.unwrap_or("none").to_owned();
+        let shown = here.map(str::to_owned);
         let Some((wanted, because, file)) = wanted(tree, setting) else {
             let because = "nothing names a version, so it is the one that is here".to_owned();
             return Self { value: shown, because, file: None, install: None };
@@ -42,7 +42,7 @@ impl Node {
         if does {
             Self { value: shown, because, file, install: None }
         } else {
-            Self { value: range.clone(), because, file, install: Some(range) }
+            Self { value: Some(range.clone()), because, file, install: Some(range) }
         }
     }
 }
@@ -56,11 +56,11 @@ fn wanted(tree: &Tree<'_>, setting: Option<&Setting>) -> Option<(String, String,
         let text = tree.whole_text(name);
         let line = text.as_deref().and_then(|text| text.lines().map(str::trim).find(is_said));
         if let Some(line) = line {
-            return Some((line.to_owned(), format!("`{name}` says so"), Some(name.to_owned())));
+            return Some((line.to_owned(), format!("`{name}` says so"), Some(tree.named(name))));
         }
     }
     let of_package = |text: &str, what: &str| {
-        Some((text.to_owned(), format!("{what} says so"), Some("package.json".to_owned())))
+        Some((text.to_owned(), format!("{what} says so"), Some(tree.named("package.json"))))
     };
     if let Some(range) = tree.package.and_then(|package| package.node_engine()) {
         return of_package(range, "`engines.node`");
@@ -71,8 +71,8 @@ fn wanted(tree: &Tree<'_>, setting: Option<&Setting>) -> Option<(String, String,
         words.next().filter(|tool| ["nodejs", "node"].contains(tool)).and(words.next())
     });
     if let Some(version) = line {
-        let name = ".tool-versions".to_owned();
-        return Some((version.to_owned(), format!("`{name}` says so"), Some(name)));
+        let because = "`.tool-versions` says so".to_owned();
+        return Some((version.to_owned(), because, Some(tree.named(".tool-versions"))));
     }
     let version = tree.package.and_then(|package| package.node_of_volta())?;
     of_package(version, "`volta.node`")
@@ -144,13 +144,13 @@ mod tests {
         let node = find(&[engines, (".node-version", "18")], "20.1.0");
         assert_eq!((node.install.as_deref(), node.file.as_deref()), (Some("18"), Some(".node-version")));
         let node = find(&[engines, (".tool-versions", "ruby 3\nnodejs 18.1.0")], "20.1.0");
-        assert_eq!((node.install, node.value.as_str()), (None, "20.1.0"));
+        assert_eq!((node.install, node.value.as_deref()), (None, Some("20.1.0")));
         let node = find(&[(".tool-versions", "ruby 3\nnodejs 18.1.0")], "20.1.0");
         assert_eq!(node.install.as_deref(), Some("18.1.0"));
         let node = find(&[("package.json", r#"{"volta":{"node":"16.0.0"}}"#)], "20.1.0");
         assert_eq!(node.install.as_deref(), Some("16.0.0"));
         let node = find(&[], "20.1.0");
-        assert_eq!((node.value.as_str(), node.file), ("20.1.0", None));
+        assert_eq!((node.value.as_deref(), node.file), (Some("20.1.0"), None));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use gitdeploy_core::spec::BuildSettings;
 use gitdeploy_core::{Failure, FailureCode};
 use serde::Deserialize;
 
+use super::told::Platform;
 use super::tree::Tree;
 use crate::stop::Stop;
 
@@ -23,6 +24,8 @@ pub(super) struct Settings {
     pub(super) command: Option<Setting>,
     pub(super) output: Option<Setting>,
     pub(super) node: Option<Setting>,
+    /// The platforms by whose names the project wants to be told of its deployment.
+    pub(super) platforms: Option<Vec<Platform>>,
 }
 
 /// What is said with the deployment.
@@ -41,6 +44,7 @@ impl Settings {
             command: setting(&settings.command),
             output: setting(&settings.output),
             node: setting(&settings.node),
+            platforms: None,
         }
     }
 
@@ -58,6 +62,7 @@ impl Settings {
             command: self.command.or(others.command),
             output: self.output.or(others.output),
             node: self.node.or(others.node),
+            platforms: self.platforms.or(others.platforms),
         }
     }
 }
@@ -80,6 +85,7 @@ fn gitdeploy(tree: &Tree<'_>) -> Result<Settings, Stop> {
         command: Option<String>,
         output: Option<String>,
         node: Option<toml::Value>,
+        variables_of: Option<Vec<Platform>>,
     }
 
     let Some(file) =
@@ -88,7 +94,7 @@ fn gitdeploy(tree: &Tree<'_>) -> Result<Settings, Stop> {
         return Ok(Settings::default());
     };
     let Some(build) = file.build else { return Ok(Settings::default()) };
-    let setting = |key: &str, value: Option<String>| of_file(GITDEPLOY, &format!("build.{key}"), value);
+    let setting = |key: &str, value: Option<String>| of_file(tree, GITDEPLOY, &format!("build.{key}"), value);
     let node = build.node.map(|node| match node {
         toml::Value::String(text) => text,
         other => other.to_string(),
@@ -99,6 +105,7 @@ fn gitdeploy(tree: &Tree<'_>) -> Result<Settings, Stop> {
         command: setting("command", build.command),
         output: setting("output", build.output),
         node: setting("node", node),
+        platforms: build.variables_of,
     })
 }
 
@@ -124,7 +131,7 @@ fn netlify(tree: &Tree<'_>) -> Result<Settings, Stop> {
     };
     let build = file.build;
     let setting = |key: &str, value: Option<String>| {
-        of_file(NETLIFY, &format!("build.{key}"), value.filter(|value| !value.trim().is_empty()))
+        of_file(tree, NETLIFY, &format!("build.{key}"), value.filter(|value| !value.trim().is_empty()))
     };
     // Netlify takes `publish` from the root of the repository where it begins with `base`.
     let base = build.base.as_deref().map(|base| base.trim_matches('/').to_owned());
@@ -143,6 +150,7 @@ fn netlify(tree: &Tree<'_>) -> Result<Settings, Stop> {
         command: setting("command", build.command),
         output: setting("publish", publish),
         node: setting("environment.NODE_VERSION", node),
+        platforms: None,
     })
 }
 
@@ -158,19 +166,20 @@ fn vercel(tree: &Tree<'_>) -> Result<Settings, Stop> {
     let parsed =
         parse(tree, VERCEL, |text| serde_json::from_str::<File>(text).map_err(|error| error.to_string()))?;
     let Some(file) = parsed else { return Ok(Settings::default()) };
-    let setting = |key: &str, value: Option<String>| of_file(VERCEL, key, value);
+    let setting = |key: &str, value: Option<String>| of_file(tree, VERCEL, key, value);
     Ok(Settings {
         root: None,
         install: setting("installCommand", file.install_command),
         command: setting("buildCommand", file.build_command),
         output: setting("outputDirectory", file.output_directory),
         node: None,
+        platforms: None,
     })
 }
 
-fn of_file(file: &str, key: &str, value: Option<String>) -> Option<Setting> {
-    let value = value?.trim().to_owned();
-    Some(Setting { value, because: format!("`{key}` in `{file}`"), file: Some(file.to_owned()) })
+fn of_file(tree: &Tree<'_>, file: &str, key: &str, value: Option<String>) -> Option<Setting> {
+    let (value, file) = (value?.trim().to_owned(), tree.named(file));
+    Some(Setting { value, because: format!("`{key}` in `{file}`"), file: Some(file) })
 }
 
 fn parse<T>(

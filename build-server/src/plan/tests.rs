@@ -91,9 +91,8 @@ fn settings_win() {
     assert_eq!(plan.install.unwrap().line, "true");
     assert_eq!(plan.build.unwrap().line, "make");
     assert_eq!(plan.output, Output::Setting("www".to_owned()));
-    assert!(
-        plan.decisions.iter().filter(|decision| decision.because == settings::BY_DEPLOYMENT).count() >= 4
-    );
+    let lines = plan.decisions.lines();
+    assert!(lines.iter().filter(|decision| decision.because == settings::BY_DEPLOYMENT).count() >= 4);
 }
 
 #[test]
@@ -158,7 +157,7 @@ fn without_node_the_tool_is_named() {
 /// What the plan says about `name`: its value, and the file that decided.
 fn decided(files: &[(&str, &str)], name: &str) -> (String, Option<String>) {
     let plan = planned(files, &BuildSettings::default()).unwrap();
-    let decision = plan.decisions.into_iter().find(|decision| decision.name == name).expect(name);
+    let decision = plan.decisions.lines().into_iter().find(|decision| decision.name == name).expect(name);
     assert!(!decision.because.is_empty());
     (decision.value, decision.file)
 }
@@ -238,7 +237,8 @@ fn a_tie_is_told_and_the_script_decides() {
             r#"{{"scripts":{{"build":"{script}"}},"dependencies":{{"hexo":"7","@observablehq/framework":"1"}}}}"#
         );
         let plan = planned(&[("package.json", &package)], &BuildSettings::default()).unwrap();
-        let decision = plan.decisions.into_iter().find(|decision| decision.name == "framework").unwrap();
+        let decision =
+            plan.decisions.lines().into_iter().find(|decision| decision.name == "framework").unwrap();
         (decision.value, decision.because)
     };
     assert_eq!(tied("observable build").0, "Observable Framework");
@@ -258,7 +258,7 @@ fn files_of_the_project_say_how_it_is_built() {
     assert_eq!(decided(&files, "build").0, "make site");
     assert_eq!(decided(&files, "output").0, "www");
     let off = [("gitdeploy.toml", "[build]\ncommand = \"\""), ("index.html", "hi"), ("package.json", VITE)];
-    assert_eq!(decided(&off, "build").0, "nothing");
+    assert_eq!(decided(&off, "build"), ("none".to_owned(), Some("gitdeploy.toml".to_owned())));
     let vercel = [("vercel.json", r#"{"installCommand":"","outputDirectory":"x"}"#), ("package.json", VITE)];
     assert_eq!(planned(&vercel, &BuildSettings::default()).unwrap().install.map(|step| step.line), None);
 }
@@ -274,7 +274,11 @@ fn the_site_of_a_workspace_is_found() {
     let lockfile = ("package-lock.json", "{}");
     let files = [top, web, library, lockfile];
     assert_eq!(decided(&files, "root"), ("apps/web".to_owned(), Some("apps/web/package.json".to_owned())));
-    assert_eq!(decided(&files, "build").0, "npm run build");
+    assert_eq!(
+        decided(&files, "build"),
+        ("npm run build".to_owned(), Some("apps/web/package.json".to_owned()))
+    );
+    assert_eq!(decided(&files, "package_manager").1.as_deref(), Some("package-lock.json"));
     let with_turbo = [top, web, library, lockfile, ("turbo.json", "{}")];
     let plan = planned(&with_turbo, &BuildSettings::default()).unwrap();
     let build = plan.build.unwrap();

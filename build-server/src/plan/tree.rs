@@ -73,10 +73,21 @@ impl Tree<'_> {
         self.inside(name).is_some()
     }
 
+    /// What a file of the project is called in the repository.
+    pub(super) fn named(&self, file: &str) -> String {
+        named(self.source, self.root, file)
+    }
+
     fn inside(&self, name: &str) -> Option<PathBuf> {
         let real = self.root.join(name).canonicalize().ok()?;
         real.starts_with(self.source.canonicalize().ok()?).then_some(real)
     }
+}
+
+/// What `file` in a `directory` of the tree at `source` is called in the repository.
+pub(super) fn named(source: &Path, directory: &Path, file: &str) -> String {
+    let below = directory.strip_prefix(source).unwrap_or(Path::new(""));
+    below.join(file.trim_start_matches("./")).display().to_string()
 }
 
 /// A `//` after a colon or a quote is the middle of an address.

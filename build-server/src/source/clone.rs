@@ -25,7 +25,7 @@ use crate::log::Recorder;
 use crate::stop::{Stop, disk};
 
 /// Bounds the waiting for git servers, which libgit2 leaves unbounded. To be called before any thread is started.
-pub(crate) fn set_timeouts() {
+pub fn set_timeouts() {
     let milliseconds = |time: std::time::Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: both write a global of libgit2 without synchronization, which is sound as long as no other
     // thread runs; `process` calls this before it starts the runtime.

@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::log::Recorder;
 use crate::stop::{Stop, disk};
 
-pub(crate) use clone::set_timeouts;
+pub use clone::set_timeouts;
 pub(crate) use credentials::Credentials;
 pub(crate) use history::History;
 
@@ -60,10 +60,7 @@ pub(crate) async fn fetch(
 ) -> Result<Fetched, Stop> {
     match &spec.source {
         Source::Git { repository, reference } => {
-            let address = address::Address::parse(repository)?;
-            let (origin, history) =
-                clone::clone(address, reference.as_deref(), target, config, recorder, cancel).await?;
-            Ok(Fetched { origin, history: Some(history), prebuilt: false })
+            clone_repository(repository, reference.as_deref(), target, config, recorder, cancel).await
         }
         Source::Upload { kind, origin } => {
             let deployment = spec.deployment.as_ref().ok_or_else(|| {
@@ -79,6 +76,20 @@ pub(crate) async fn fetch(
             Ok(Fetched { origin: origin.clone(), history: None, prebuilt: *kind == UploadKind::Prebuilt })
         }
     }
+}
+
+/// Clones `reference` of a repository, or its default branch, into the empty directory `target`.
+pub(crate) async fn clone_repository(
+    repository: &str,
+    reference: Option<&str>,
+    target: &Path,
+    config: &Config,
+    recorder: &Recorder,
+    cancel: &CancellationToken,
+) -> Result<Fetched, Stop> {
+    let address = address::Address::parse(repository)?;
+    let (origin, history) = clone::clone(address, reference, target, config, recorder, cancel).await?;
+    Ok(Fetched { origin, history: Some(history), prebuilt: false })
 }
 
 fn archive_stop(error: ArchiveError) -> Stop {

@@ -1,5 +1,8 @@
 //! What a build tells while it runs: one JSON object per event.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +106,25 @@ pub struct Decision {
     /// The file that the rule looked at, relative to the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+}
+
+impl Decision {
+    /// The rule that decided, and the file where the rule does not name it.
+    pub fn why(&self) -> Cow<'_, str> {
+        match &self.file {
+            Some(file) if !self.because.contains(&format!("`{file}`")) => {
+                format!("{}; `{file}`", self.because).into()
+            }
+            _ => self.because.as_str().into(),
+        }
+    }
+}
+
+/// The one line in which people read it.
+impl fmt::Display for Decision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {} ({})", self.name, self.value, self.why())
+    }
 }
 
 /// One line of a log.
@@ -249,6 +271,20 @@ mod tests {
 
     fn event(seq: u64, body: Body) -> Event {
         Event { seq, at: Timestamp::from_millisecond(1_795_219_200_123).unwrap(), body }
+    }
+
+    #[test]
+    fn a_decision_names_its_file_once() {
+        let decision = |because: &str, file: Option<&str>| Decision {
+            name: "node".to_owned(),
+            value: "22".to_owned(),
+            because: because.to_owned(),
+            file: file.map(str::to_owned),
+        };
+        assert_eq!(decision("nothing names one", None).to_string(), "node: 22 (nothing names one)");
+        assert_eq!(decision("`.nvmrc` says so", Some(".nvmrc")).to_string(), "node: 22 (`.nvmrc` says so)");
+        let elsewhere = decision("`.nvmrc` says so", Some("web/.nvmrc")).to_string();
+        assert_eq!(elsewhere, "node: 22 (`.nvmrc` says so; `web/.nvmrc`)");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub mod variable {
     pub const DEPLOYMENT: &str = "DEPLOYMENT_ID";
     /// Which start of the deployment it is.
     pub const ATTEMPT: &str = "GITDEPLOY_ATTEMPT";
+    /// The address under which the deployment will be served.
+    pub const URL: &str = "DEPLOYMENT_URL";
     /// `source` or `prebuilt`: the source is the archive that was uploaded for the deployment.
     pub const UPLOAD: &str = "GITDEPLOY_UPLOAD";
     /// The directory of the project in its repository.
@@ -69,6 +71,8 @@ pub struct BuildSpec {
     pub deployment: Option<DeploymentId>,
     /// Which start it is; absent where a builder runs without an upload service.
     pub attempt: Option<Attempt>,
+    /// The address under which it will be served, where it is known.
+    pub url: Option<String>,
     /// Where the files come from.
     pub source: Source,
     /// What the project says about its build.
@@ -163,6 +167,7 @@ impl BuildSpec {
                 .map(|text| text.parse().map_err(|error| invalid(variable::ATTEMPT, &error)))
                 .transpose()?
                 .map(Attempt),
+            url: get(variable::URL),
             source: source(&get)?,
             settings: BuildSettings {
                 root: get(variable::ROOT),
@@ -186,6 +191,7 @@ impl BuildSpec {
         set(variable::PROJECT, Some(self.project.as_str()));
         set(variable::DEPLOYMENT, self.deployment.as_ref().map(DeploymentId::as_str));
         set(variable::ATTEMPT, self.attempt.map(|attempt| attempt.to_string()).as_deref());
+        set(variable::URL, self.url.as_deref());
         match &self.source {
             Source::Git { repository, reference } => {
                 set(variable::REPOSITORY, Some(repository));
@@ -321,6 +327,7 @@ mod tests {
             project in "[a-z0-9]{1,19}",
             id in option::of((0_i64..1 << 47, any::<u64>())),
             attempt in option::of(any::<u64>()),
+            url in option::of(text()),
             source in any_source(),
             settings in any_settings(),
             mode in prop::sample::select(&CacheMode::ALL[..]),
@@ -336,6 +343,7 @@ mod tests {
                     DeploymentId::new(Timestamp::from_millisecond(at).unwrap(), random)
                 }),
                 attempt: attempt.map(Attempt),
+                url,
                 source,
                 settings,
                 cache: CacheUse { mode, level },

@@ -61,8 +61,8 @@ impl People {
             Body::Gap { lines, reason } => self.line(&format!("    {BOLD}!{PLAIN} {lines} lines {reason}")),
             Body::Plan { decisions } => {
                 for decision in decisions {
-                    let (name, value, because) = (&decision.name, &decision.value, &decision.because);
-                    self.line(&format!("    {DIM}│{PLAIN} {name}: {value} {DIM}({because}){PLAIN}"));
+                    let (name, value, why) = (&decision.name, &decision.value, decision.why());
+                    self.line(&format!("    {DIM}│{PLAIN} {name}: {value} {DIM}({why}){PLAIN}"));
                 }
             }
             Body::Progress { phase, done, total, unit } => {

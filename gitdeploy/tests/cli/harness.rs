@@ -48,12 +48,16 @@ impl Machine {
         site
     }
 
-    /// A command with the machine's data directory. Repositories on loopback are allowed.
+    /// A command with the machine's data directory.
     pub(crate) fn command(&self, arguments: &[&str]) -> Program {
         let data = self.data();
+        self.program(arguments).args(["--data-dir", data.to_str().unwrap()])
+    }
+
+    /// A command that needs no platform. Repositories on loopback are allowed.
+    pub(crate) fn program(&self, arguments: &[&str]) -> Program {
         Program::of_workspace("gitdeploy")
             .args(arguments.iter().copied())
-            .args(["--data-dir", data.to_str().unwrap()])
             .var("GITDEPLOY_BUILD_ALLOW_SCHEMES", "http,https")
             .var("GITDEPLOY_BUILD_ALLOW_PRIVATE_ADDRESSES", "true")
             .directory(self.directory.path())

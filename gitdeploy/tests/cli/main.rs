@@ -7,5 +7,6 @@ mod deploy;
 mod endings;
 mod harness;
 mod logs;
+mod plan;
 mod up;
 mod usage;

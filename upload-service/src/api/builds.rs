@@ -36,7 +36,7 @@ async fn claim(
 ) -> Result<Json<Claim>, ApiError> {
     let lender = lender(&app)?;
     let deployment = admitted(&app, lender, &id, &headers, body).await?;
-    let claim = lender.claim(&deployment).await?;
+    let claim = lender.claim(&deployment, &app.control.config.sites_url).await?;
     tracing::info!(deployment.id = %deployment.id, attempt = deployment.attempt.0, "the builder has claimed");
     Ok(Json(claim))
 }

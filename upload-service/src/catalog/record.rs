@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
+use crate::config::SitesUrl;
+
 /// What a deployment is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,13 +135,19 @@ impl Deployment {
         }
     }
 
-    /// What the builder is told.
+    /// What the builder is told, where sites are at the addresses of `sites`.
+    pub fn spec_at(&self, sites: &SitesUrl) -> BuildSpec {
+        BuildSpec { url: Some(sites.of(self.id.as_str())), ..self.spec() }
+    }
+
+    /// What is to be built.
     pub fn spec(&self) -> BuildSpec {
         let upload = |kind| Source::Upload { kind, origin: self.origin.clone() };
         BuildSpec {
             project: self.project.clone(),
             deployment: Some(self.id.clone()),
             attempt: Some(self.attempt),
+            url: None,
             source: match self.source {
                 SourceKind::Git => Source::Git {
                     repository: self.origin.repository.clone().unwrap_or_default(),

@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub use config::LendConfig;
 
 use crate::catalog::{Catalog, CatalogError, Deployment};
+use crate::config::SitesUrl;
 use crate::keyring::{Keyring, KeyringError};
 use crate::launcher::Ticket;
 use policy::Place;
@@ -123,12 +124,13 @@ impl Lender {
         self.tickets.is_token(text, id, attempt)
     }
 
-    /// All that belongs to the build of a deployment's current attempt.
-    pub async fn claim(&self, deployment: &Deployment) -> Result<Claim, LendError> {
+    /// All that belongs to the build of a deployment's current attempt, where sites are at the addresses of
+    /// `sites`.
+    pub async fn claim(&self, deployment: &Deployment, sites: &SitesUrl) -> Result<Claim, LendError> {
         let login = self.login(deployment).await?;
         let credentials = self.store_credentials(deployment).await?;
         let mut variables = self.variables.clone();
-        variables.extend(deployment.spec().to_vars());
+        variables.extend(deployment.spec_at(sites).to_vars());
         variables.push(("GITDEPLOY_BUS_REDIS_URL".to_owned(), login.expose_secret().to_owned()));
         Ok(Claim { variables: variables.into_iter().collect(), credentials })
     }

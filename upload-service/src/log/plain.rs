@@ -11,9 +11,7 @@ pub(crate) fn line(event: &Event) -> String {
             PhaseState::Finished | PhaseState::Failed => String::new(),
         },
         Body::Plan { decisions } => {
-            let lines = decisions.iter().map(|decision| {
-                format!("{}: {} ({})\n", decision.name, plain(&decision.value), plain(&decision.because))
-            });
+            let lines = decisions.iter().map(|decision| format!("{}\n", plain(&decision.to_string())));
             lines.collect::<Vec<_>>().concat()
         }
         Body::Log(log) if log.stream == Stream::Builder => format!("* {}\n", plain(&log.text)),

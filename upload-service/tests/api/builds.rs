@@ -263,6 +263,7 @@ async fn a_builder_is_told_what_to_build_and_nothing_else() {
         names.lines().collect::<Vec<_>>(),
         [
             "DEPLOYMENT_ID",
+            "DEPLOYMENT_URL",
             "GITDEPLOY_ATTEMPT",
             "GITDEPLOY_BUILD_LAUNCHER",
             "GITDEPLOY_STORE_DIRECTORY",

@@ -27,6 +27,8 @@ async fn a_claim_is_answered_as_often_as_its_builder_asks() {
     let get = |name: &str| claim.variables.get(name).map(String::as_str);
     assert_eq!(get("PROJECT_ID"), Some("blog"));
     assert_eq!(get("DEPLOYMENT_ID"), Some(deployment.id.as_str()));
+    let url = format!("http://{}.localhost:8080/", deployment.id);
+    assert_eq!(get("DEPLOYMENT_URL"), Some(url.as_str()));
     assert_eq!(get("GITDEPLOY_ATTEMPT"), Some("1"));
     assert_eq!(get("GIT_REPOSITORY_URL"), Some("https://host/blog"));
     assert_eq!(get("GITDEPLOY_STORE_BUCKET"), Some("sites"));
