@@ -3,6 +3,8 @@
 mod detect;
 mod environment;
 mod evidence;
+#[cfg(test)]
+mod frameworks;
 mod limit;
 mod manager;
 mod memory;
