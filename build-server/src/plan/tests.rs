@@ -281,6 +281,18 @@ fn the_directory_that_angular_writes_for_browsers_is_known() {
 }
 
 #[test]
+fn sveltekit_3_is_configured_in_the_file_of_vite() {
+    let kit = |adapter: &str| format!(r#"{{"devDependencies":{{"@sveltejs/kit":"3","vite":"8"{adapter}}}}}"#);
+    let package = kit(r#","@sveltejs/adapter-static":"4""#);
+    let vite = "export default { plugins: [sveltekit({ adapter: adapter({ pages: 'www' }) })] }";
+    let files = [("package.json", package.as_str()), ("vite.config.js", vite)];
+    assert_eq!(decided(&files, "output"), ("www".to_owned(), Some("vite.config.js".to_owned())));
+    let package = kit("");
+    let failure = refused(&[("package.json", &package), ("vite.config.js", "")]);
+    assert!(failure.fix.unwrap().contains("`vite.config.js`"));
+}
+
+#[test]
 fn the_site_of_a_workspace_is_found() {
     let top = ("package.json", r#"{"workspaces":["apps/*","packages/*"],"devDependencies":{"turbo":"2"}}"#);
     let web = (
