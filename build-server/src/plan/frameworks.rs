@@ -43,7 +43,11 @@ fn every_project_is_listed_and_every_listed_one_is_there() {
     }
     for parent in ["build-server/tests/projects", "examples"] {
         for entry in root().join(parent).read_dir().unwrap() {
-            let directory = format!("{parent}/{}", entry.unwrap().file_name().into_string().unwrap());
+            let entry = entry.unwrap();
+            let directory = format!("{parent}/{}", entry.file_name().to_string_lossy());
+            if !entry.path().is_dir() {
+                continue;
+            }
             assert!(projects.iter().any(|project| project.directory == directory), "{directory}");
         }
     }
