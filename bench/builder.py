@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,24 +15,38 @@ NETWORK = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS", "SSL_
 
 @dataclass
 class Built:
-    """A build that published: its phases and its whole process, in seconds."""
+    """A build that published: its phases and its whole process, in seconds, and what its plan decided."""
 
     phases: dict[str, float]
     seconds: float
+    decisions: dict[str, str]
 
     def sum(self, *phases: str) -> float:
         return sum(self.phases.get(phase, 0) for phase in phases)
 
 
+class NotBuilt(SystemExit):
+    """A build did not publish. Nobody has to catch it: it ends a measurement."""
+
+
 def release(*packages: str) -> Path:
     """Compiles packages of the workspace, and returns the directory with their programs."""
+    return compiled("release", ["--release"], packages)
+
+
+def debug(*packages: str) -> Path:
+    """The same as `release`, sooner, for what does not measure our own part."""
+    return compiled("debug", [], packages)
+
+
+def compiled(directory: str, profile: list[str], packages: tuple[str, ...]) -> Path:
     named = [argument for package in packages for argument in ("-p", package)]
-    subprocess.run(["cargo", "build", "--release", "--locked", *named], cwd=ROOT, check=True)
-    return ROOT / "target/release"
+    subprocess.run(["cargo", "build", *profile, "--locked", *named], cwd=ROOT, check=True)
+    return ROOT / "target" / directory
 
 
 def build(program: Path, variables: dict[str, str]) -> Built:
-    """Runs one build of a repository on this machine. One that does not publish ends the measurement."""
+    """Runs one build of a repository on this machine."""
     environment = {name: os.environ[name] for name in ["PATH", *NETWORK] if name in os.environ}
     environment |= {
         "GITDEPLOY_BUILD_ALLOW_SCHEMES": "git,http,https",
@@ -45,9 +58,14 @@ def build(program: Path, variables: dict[str, str]) -> Built:
     seconds = time.monotonic() - start
     events = [json.loads(line) for line in done.stdout.splitlines()]
     if done.returncode != 0:
-        sys.exit(f"the builder exited with {done.returncode}: {events[-1:]}\n{done.stderr}")
+        lines = [event["text"] for event in events if event["kind"] == "log"]
+        said = "\n".join([*lines[-30:], done.stderr])
+        raise NotBuilt(f"the builder exited with {done.returncode}: {events[-1:]}\n{said}")
     finished = [event for event in events if event["kind"] == "phase" and event["state"] == "finished"]
-    return Built({event["phase"]: event["ms"] / 1000 for event in finished}, seconds)
+    phases = {event["phase"]: event["ms"] / 1000 for event in finished}
+    plans = [event["decisions"] for event in events if event["kind"] == "plan"]
+    decisions = {decision["name"]: decision["value"] for plan in plans for decision in plan}
+    return Built(phases, seconds, decisions)
 
 
 class GitDaemon:

@@ -51,6 +51,11 @@ pub(crate) fn environment(
             set(name, value.into());
         }
     }
+    // A pip of an older Python has certificates of its own, and does not ask OpenSSL for others.
+    let certificates = ours.iter().find(|(name, value)| name == "SSL_CERT_FILE" && !value.is_empty());
+    if let Some((_, file)) = certificates.filter(|_| !pass.iter().any(|name| name == "PIP_CERT")) {
+        set("PIP_CERT", file.into());
+    }
     set("PATH", path.to_owned());
     set("HOME", home.into());
     for (name, value) in
@@ -88,6 +93,7 @@ mod tests {
             ("HTTP_PROXY", "http://proxy"),
             ("NPM_TOKEN", "lent"),
             ("PATH", "/ours"),
+            ("SSL_CERT_FILE", "/certificates"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let pass = ["NPM_TOKEN".to_owned()];
@@ -97,6 +103,8 @@ mod tests {
         assert!(built.iter().all(|(_, value)| !value.to_string_lossy().contains("secret")), "{built:?}");
         let get = |wanted: &str| built.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
         assert_eq!(get("HTTP_PROXY").unwrap(), "http://proxy");
+        assert_eq!(get("SSL_CERT_FILE").unwrap(), "/certificates");
+        assert_eq!(get("PIP_CERT").unwrap(), "/certificates");
         assert_eq!(get("NPM_TOKEN").unwrap(), "lent");
         assert_eq!(get("PATH").unwrap(), "/bin");
         assert_eq!(get("GITDEPLOY_PROJECT_ID").unwrap(), "blog");

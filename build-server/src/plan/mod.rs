@@ -4,6 +4,8 @@ mod decisions;
 mod detect;
 mod environment;
 mod evidence;
+#[cfg(test)]
+mod frameworks;
 mod limit;
 mod manager;
 mod members;

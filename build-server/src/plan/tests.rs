@@ -264,6 +264,35 @@ fn files_of_the_project_say_how_it_is_built() {
 }
 
 #[test]
+fn the_directory_that_angular_writes_for_browsers_is_known() {
+    let output = |project: &str| {
+        let angular = format!(r#"{{"projects":{{"site":{{"architect":{{"build":{{{project}}}}}}}}}}}"#);
+        let package = ("package.json", r#"{"dependencies":{"@angular/core":"22"}}"#);
+        decided(&[package, ("angular.json", &angular)], "output").0
+    };
+    let application =
+        |options: &str| output(&format!(r#""builder":"@angular/build:application","options":{{{options}}}"#));
+    assert_eq!(application(""), "dist/site/browser");
+    assert_eq!(application(r#""outputPath":"www""#), "www/browser");
+    assert_eq!(application(r#""outputPath": {"base": "www"}"#), "www/browser");
+    assert_eq!(application(r#""outputPath": {"base": "www", "browser": ""}"#), "www");
+    let older = r#""builder":"@angular-devkit/build-angular:browser","options":{"outputPath":"dist/site"}"#;
+    assert_eq!(output(older), "dist/site");
+}
+
+#[test]
+fn sveltekit_3_is_configured_in_the_file_of_vite() {
+    let kit = |adapter: &str| format!(r#"{{"devDependencies":{{"@sveltejs/kit":"3","vite":"8"{adapter}}}}}"#);
+    let package = kit(r#","@sveltejs/adapter-static":"4""#);
+    let vite = "export default { plugins: [sveltekit({ adapter: adapter({ pages: 'www' }) })] }";
+    let files = [("package.json", package.as_str()), ("vite.config.js", vite)];
+    assert_eq!(decided(&files, "output"), ("www".to_owned(), Some("vite.config.js".to_owned())));
+    let package = kit("");
+    let failure = refused(&[("package.json", &package), ("vite.config.js", "")]);
+    assert!(failure.fix.unwrap().contains("`vite.config.js`"));
+}
+
+#[test]
 fn the_site_of_a_workspace_is_found() {
     let top = ("package.json", r#"{"workspaces":["apps/*","packages/*"],"devDependencies":{"turbo":"2"}}"#);
     let web = (

@@ -89,8 +89,12 @@ impl Builder {
 }
 
 impl Built {
-    pub(crate) async fn of(mut running: Running) -> Self {
-        let exit_code = running.wait(LIMIT).await;
+    pub(crate) async fn of(running: Running) -> Self {
+        Self::within(running, LIMIT).await
+    }
+
+    pub(crate) async fn within(mut running: Running, limit: Duration) -> Self {
+        let exit_code = running.wait(limit).await;
         Self { exit_code, events: parse(&running.stdout().join("\n")), stderr: running.stderr() }
     }
 

@@ -1,0 +1,9 @@
+BLOG_AUTHOR = "Nobody"
+BLOG_TITLE = "Hello from nikola"
+SITE_URL = "https://example.org/"
+BLOG_EMAIL = "nobody@example.org"
+BLOG_DESCRIPTION = "A site of the tests"
+DEFAULT_LANG = "en"
+COMPILERS = {"markdown": [".md"]}
+POSTS = [("posts/*.md", "posts", "post.tmpl")]
+PAGES = [("pages/*.md", "", "page.tmpl")]

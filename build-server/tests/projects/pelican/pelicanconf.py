@@ -1,0 +1,2 @@
+SITENAME = "Hello from pelican"
+TIMEZONE = "UTC"

@@ -1,0 +1,1 @@
+module.exports = { html: { title: "Hello from rsbuild" } };

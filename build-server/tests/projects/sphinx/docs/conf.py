@@ -1,0 +1,2 @@
+project = "Hello from sphinx"
+extensions = ["sphinx.ext.githubpages"]

@@ -1,0 +1,3 @@
+export default { title: "Button", render: () => "<button>Made by a story</button>" };
+
+export const Plain = {};

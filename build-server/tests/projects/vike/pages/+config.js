@@ -1,0 +1,3 @@
+import react from "vike-react/config";
+
+export default { extends: [react], prerender: true };

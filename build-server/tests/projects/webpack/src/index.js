@@ -1,0 +1,1 @@
+document.body.append("Made by a script");

@@ -1,0 +1,3 @@
+const HtmlPlugin = require("html-webpack-plugin");
+
+module.exports = { plugins: [new HtmlPlugin({ title: "Hello from webpack" })] };
