@@ -116,7 +116,7 @@ run "publish_role" {
   }
 
   assert {
-    condition     = alltrue([for resource in flatten([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Resource]) : can(regex("^arn:aws:s3:::test-sites/(__(logs|manifests|outputs|uploads)/[$][{]aws:PrincipalTag/gitdeploy:deployment[}](/[*]|[.]json|[.]ndjson[.]zst|[.]tar[.]zst)|__cache/[$][{]aws:PrincipalTag/gitdeploy:project[}]/[*])$", resource))])
+    condition     = alltrue([for resource in flatten([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Resource]) : can(regex("^arn:aws:s3:::test-sites/(__(logs|manifests|outputs|uploads|variants)/[$][{]aws:PrincipalTag/gitdeploy:deployment[}](/[*]|[.]json|[.]ndjson[.]zst|[.]tar[.]zst)|__cache/[$][{]aws:PrincipalTag/gitdeploy:project[}]/[*])$", resource))])
     error_message = "of its own deployment, and the cache of its project"
   }
 

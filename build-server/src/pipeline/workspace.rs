@@ -20,9 +20,9 @@ impl Workspace {
             None => name.tempdir(),
         };
         let workspace = Self(directory.map_err(disk("cannot make a workspace"))?);
-        for directory in
-            [workspace.source(), workspace.home(), workspace.tools(), workspace.0.path().join("cache")]
-        {
+        let cache = workspace.0.path().join("cache");
+        let (tools, variants) = (workspace.tools(), workspace.variants());
+        for directory in [workspace.source(), workspace.home(), tools, variants, cache] {
             std::fs::create_dir(directory).map_err(disk("cannot make a workspace"))?;
         }
         Ok(workspace)
@@ -42,6 +42,11 @@ impl Workspace {
 
     pub(super) fn tools(&self) -> PathBuf {
         self.0.path().join("tools")
+    }
+
+    /// Where large compressed copies wait for the upload.
+    pub(super) fn variants(&self) -> PathBuf {
+        self.0.path().join("variants")
     }
 
     /// The `PATH` of commands: our own, after the tools that the plan installs.

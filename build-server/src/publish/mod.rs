@@ -1,34 +1,57 @@
 //! Uploads a site: its files first, its manifest last.
 
+mod asset;
 mod replace;
 mod upload;
+mod variants;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use gitdeploy_core::manifest::{self, File, Origin};
+use gitdeploy_core::manifest::{self, Encoding, File, Origin};
 use gitdeploy_core::{Attempt, BuildSpec, Failure, FailureCode, Manifest, OutputId, SitePath, keys};
 use gitdeploy_store::{Content, ETag, ObjectStore, Precondition, Put, StoreError};
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::log::Recorder;
-use crate::output::SiteFile;
 use crate::site::Site;
 use crate::stop::Stop;
+
+pub(crate) use asset::Asset;
 
 /// A site on its way into the store.
 #[derive(Debug)]
 pub(crate) struct Publication<'a> {
-    pub(crate) id: OutputId,
-    pub(crate) attempt: Attempt,
+    id: OutputId,
+    attempt: Attempt,
     /// Whether an earlier site of the same id is replaced, as happens without an upload service.
-    pub(crate) replaces: bool,
-    pub(crate) origin: Origin,
+    replaces: bool,
+    origin: Origin,
+    site: Site,
+    started: Timestamp,
+    /// The encodings of the compressed copies that are made, where they are made, and how long that may take.
+    encodings: &'a [Encoding],
+    room: PathBuf,
+    process_limit: Duration,
+    deadline: Instant,
+    store: &'a ObjectStore,
+    recorder: &'a Recorder,
+    cancel: &'a CancellationToken,
+}
+
+/// What is published, and where it comes from.
+#[derive(Debug)]
+pub(crate) struct Subject {
     pub(crate) site: Site,
+    pub(crate) origin: Origin,
+    /// When the build began.
     pub(crate) started: Timestamp,
-    pub(crate) store: &'a ObjectStore,
-    pub(crate) recorder: &'a Recorder,
-    pub(crate) cancel: &'a CancellationToken,
+    /// A directory for compressed copies that are too large for memory.
+    pub(crate) room: PathBuf,
 }
 
 /// A site that visitors see until it is replaced.
@@ -43,13 +66,13 @@ struct Earlier {
 impl<'a> Publication<'a> {
     pub(crate) fn new(
         spec: &BuildSpec,
-        origin: Origin,
-        site: Site,
-        started: Timestamp,
+        config: &'a Config,
+        subject: Subject,
         store: &'a ObjectStore,
         recorder: &'a Recorder,
         cancel: &'a CancellationToken,
     ) -> Self {
+        let Subject { site, origin, started, room } = subject;
         Self {
             id: spec.output_id(),
             attempt: spec.attempt.unwrap_or(Attempt::FIRST),
@@ -57,23 +80,47 @@ impl<'a> Publication<'a> {
             origin,
             site,
             started,
+            encodings: &config.variants,
+            room,
+            process_limit: Duration::from_secs(config.process_seconds),
+            deadline: Instant::now() + Duration::from_secs(config.upload_seconds),
             store,
             recorder,
             cancel,
         }
     }
 
-    /// Publishes `files` and returns the manifest that visitors see.
-    pub(crate) async fn publish(&self, files: &[SiteFile]) -> Result<Manifest, Stop> {
+    /// Publishes `assets` and returns the manifest that visitors see.
+    pub(crate) async fn publish(&self, assets: &[Asset]) -> Result<Manifest, Stop> {
         if self.replaces
-            && let Some(earlier) = self.earlier().await?
+            && let Some(earlier) = self.in_time(self.earlier()).await?
         {
-            return self.replace(files, earlier).await;
+            return self.replace(assets, earlier).await;
         }
-        let uploaded = self.upload(files.iter(), |path| keys::output(&self.id, path)).await?;
-        let manifest = self.manifest(uploaded);
+        let mut pool = self.compress(assets, None);
+        let (mut files, variants) = self
+            .in_time(async {
+                tokio::try_join!(
+                    self.upload(assets.iter(), |path| keys::output(&self.id, path)),
+                    self.upload_variants(&mut pool)
+                )
+            })
+            .await?;
+        variants::enter(&mut files, variants);
+        let manifest = self.manifest(files);
         self.write(&manifest, Precondition::Absent).await?;
         Ok(manifest)
+    }
+
+    /// Does `work` unless the build is canceled or the upload takes too long.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+        tokio::select! {
+            done = work => done,
+            () = self.cancel.cancelled() => Err(Stop::canceled()),
+            () = tokio::time::sleep_until(self.deadline) => {
+                Err(Stop::platform(FailureCode::StoreUnavailable, "the upload took longer than it may"))
+            }
+        }
     }
 
     /// The site that is replaced, if there is one.

@@ -150,3 +150,9 @@ pub(crate) fn parse(ndjson: &str) -> Vec<Event> {
     }
     events
 }
+
+/// All files below a directory, if it is there.
+pub(crate) fn walk(directory: &std::path::Path) -> Vec<PathBuf> {
+    let entries = directory.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}

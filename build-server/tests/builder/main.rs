@@ -18,3 +18,4 @@ mod settings;
 mod source;
 mod submodules;
 mod toolchains;
+mod variants;

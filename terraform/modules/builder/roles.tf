@@ -114,6 +114,7 @@ resource "aws_iam_role_policy" "publish" {
           "${var.bucket_arn}/__logs/${local.deployment}.ndjson.zst",
           "${var.bucket_arn}/__manifests/${local.deployment}.json",
           "${var.bucket_arn}/__outputs/${local.deployment}/*",
+          "${var.bucket_arn}/__variants/${local.deployment}/*",
         ]
         Condition = local.tagged
       },
@@ -126,6 +127,7 @@ resource "aws_iam_role_policy" "publish" {
           "${var.bucket_arn}/__manifests/${local.deployment}.json",
           "${var.bucket_arn}/__outputs/${local.deployment}/*",
           "${var.bucket_arn}/__uploads/${local.deployment}.tar.zst",
+          "${var.bucket_arn}/__variants/${local.deployment}/*",
         ]
         Condition = local.tagged
       },

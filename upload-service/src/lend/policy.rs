@@ -29,6 +29,7 @@ impl Place {
         let restores = spec.cache.restores().iter().copied().filter(|level| builds && saves != Some(*level));
         let own = [
             self.below(&keys::outputs(&id)),
+            self.below(&keys::variants(&id)),
             self.object(&keys::manifest(&id)),
             self.object(&keys::log(&id)),
         ];
@@ -128,6 +129,7 @@ mod tests {
               "Effect": "Allow",
               "Resource": [
                 "arn:aws:s3:::sites/a/__outputs/1m7wywrav60000000000/*",
+                "arn:aws:s3:::sites/a/__variants/1m7wywrav60000000000/*",
                 "arn:aws:s3:::sites/a/__manifests/1m7wywrav60000000000.json",
                 "arn:aws:s3:::sites/a/__logs/1m7wywrav60000000000.ndjson.zst",
                 "arn:aws:s3:::sites/a/__cache/blog/production/*"
