@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gitdeploy_core::manifest::{self, Encoding, File, Origin};
 use gitdeploy_core::{Attempt, BuildSpec, Failure, FailureCode, Manifest, OutputId, SitePath, keys};
-use gitdeploy_store::{Content, ETag, ObjectStore, Precondition, Put, StoreError};
+use gitdeploy_store::{Content, ETag, ObjectStore, Pace, Precondition, Put, StoreError};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,9 @@ use crate::site::Site;
 use crate::stop::Stop;
 
 pub(crate) use asset::Asset;
+
+/// How many uploads are under way at the same time, unless the store says that it is busy.
+const AT_ONCE: usize = 64;
 
 /// A site on its way into the store.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ pub(crate) struct Publication<'a> {
     room: PathBuf,
     process_limit: Duration,
     deadline: Instant,
+    pace: Pace,
     store: &'a ObjectStore,
     recorder: &'a Recorder,
     cancel: &'a CancellationToken,
@@ -84,6 +88,7 @@ impl<'a> Publication<'a> {
             room,
             process_limit: Duration::from_secs(config.process_seconds),
             deadline: Instant::now() + Duration::from_secs(config.upload_seconds),
+            pace: Pace::new(AT_ONCE),
             store,
             recorder,
             cancel,
@@ -178,7 +183,8 @@ impl<'a> Publication<'a> {
             let failure = Failure::new(FailureCode::OutputTooLarge, cause);
             return Err(Stop::author(failure.fix("publish fewer files, or files with shorter names")));
         }
-        let put = Put { precondition, content_type: Some("application/json".to_owned()) };
+        let content_type = Some("application/json".to_owned());
+        let put = Put { precondition, content_type, pace: Some(self.pace.clone()) };
         match self.store.put(&keys::manifest(&self.id), Content::Bytes(json.into()), put).await {
             Ok(etag) => Ok(etag),
             Err(StoreError::Changed(_)) => Err(overtaken()),
