@@ -9,11 +9,8 @@ use gitdeploy_core::manifest::File;
 use gitdeploy_core::{FailureCode, Key, Phase, SitePath};
 use gitdeploy_store::{Content, Put};
 
-use super::{Asset, Publication};
+use super::{AT_ONCE, Asset, Publication};
 use crate::stop::{Stop, disk};
-
-/// How many files are on their way at the same time.
-pub(super) const AT_ONCE: usize = 64;
 
 /// Up to this size a file is sent from memory; in bytes.
 const IN_MEMORY: u64 = 8 << 20;
@@ -51,7 +48,8 @@ impl Publication<'_> {
     }
 
     async fn upload_one(&self, asset: &Asset, key: &Key) -> Result<File, Stop> {
-        let put = Put { content_type: Some(asset.content_type.clone()), ..Put::default() };
+        let content_type = Some(asset.content_type.clone());
+        let put = Put { content_type, pace: Some(self.pace.clone()), ..Put::default() };
         let content = if asset.bytes <= IN_MEMORY {
             let content = tokio::fs::read(&asset.real).await.map_err(disk("cannot read the output"))?;
             if Sha256::of(&content) != asset.sha256 {

@@ -8,8 +8,7 @@ use gitdeploy_core::size::files as count;
 use gitdeploy_core::{SitePath, keys};
 use gitdeploy_store::Put;
 
-use super::upload::AT_ONCE;
-use super::{Asset, Publication};
+use super::{AT_ONCE, Asset, Publication};
 use crate::stop::Stop;
 use crate::variants::{Compressed, Job, Pool, is_compressible};
 
@@ -53,7 +52,8 @@ impl Publication<'_> {
 
     async fn upload_variant(&self, copy: Compressed) -> Result<(SitePath, Encoding, Variant), Stop> {
         let key = keys::variant(&self.id, copy.encoding, &copy.path);
-        let etag = self.store.put(&key, copy.content(), Put::default()).await?;
+        let put = Put { pace: Some(self.pace.clone()), ..Put::default() };
+        let etag = self.store.put(&key, copy.content(), put).await?;
         let variant = Variant { bytes: copy.bytes, etag: etag.0 };
         Ok((copy.path.clone(), copy.encoding, variant))
     }

@@ -18,4 +18,5 @@ mod settings;
 mod source;
 mod submodules;
 mod toolchains;
+mod upload;
 mod variants;

@@ -5,7 +5,7 @@ use gitdeploy_core::keys;
 use gitdeploy_core::manifest::Encoding;
 use gitdeploy_store::ObjectStore;
 
-use crate::harness::{Builder, walk};
+use crate::harness::{Builder, decoded, walk};
 
 #[tokio::test]
 async fn compressed_copies_lie_beside_the_files_and_follow_them() {
@@ -93,15 +93,4 @@ async fn assert_variants_are_true(builder: &Builder, names: &[&str], encodings: 
     }
     assert_eq!(found, expected);
     assert_eq!(stored, expected);
-}
-
-fn decoded(encoding: Encoding, bytes: &[u8]) -> Vec<u8> {
-    let mut decoder: Box<dyn std::io::Read> = match encoding {
-        Encoding::Br => Box::new(brotli::Decompressor::new(bytes, 4096)),
-        Encoding::Zstd => Box::new(zstd::Decoder::new(bytes).unwrap()),
-        Encoding::Gzip => Box::new(flate2::read::GzDecoder::new(bytes)),
-    };
-    let mut content = Vec::new();
-    decoder.read_to_end(&mut content).unwrap();
-    content
 }
