@@ -106,6 +106,7 @@ mod tests {
             project: "blog".parse().unwrap(),
             deployment: None,
             attempt: None,
+            previous: None,
             source: Source::Git { repository: "https://host/r".to_owned(), reference: None },
             settings: BuildSettings::default(),
             cache: CacheUse::default(),

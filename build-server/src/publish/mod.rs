@@ -1,6 +1,7 @@
 //! Uploads a site: its files first, its manifest last.
 
 mod asset;
+mod known;
 mod replace;
 mod upload;
 mod variants;
@@ -22,6 +23,8 @@ use crate::site::Site;
 use crate::stop::Stop;
 
 pub(crate) use asset::Asset;
+use known::Known;
+use upload::Target;
 
 /// How many uploads are under way at the same time, unless the store says that it is busy.
 const AT_ONCE: usize = 64;
@@ -33,6 +36,8 @@ pub(crate) struct Publication<'a> {
     attempt: Attempt,
     /// Whether an earlier site of the same id is replaced, as happens without an upload service.
     replaces: bool,
+    /// The deployment that is in production meanwhile.
+    previous: Option<OutputId>,
     origin: Origin,
     site: Site,
     started: Timestamp,
@@ -81,6 +86,7 @@ impl<'a> Publication<'a> {
             id: spec.output_id(),
             attempt: spec.attempt.unwrap_or(Attempt::FIRST),
             replaces: spec.deployment.is_none(),
+            previous: spec.previous.clone().map(OutputId::from),
             origin,
             site,
             started,
@@ -102,19 +108,33 @@ impl<'a> Publication<'a> {
         {
             return self.replace(assets, earlier).await;
         }
-        let mut pool = self.compress(assets, None);
-        let (mut files, variants) = self
+        let known = self.in_time(async { Ok(self.known().await) }).await?;
+        let known_variant = |asset: &Asset, encoding| known.as_ref()?.variant(&asset.sha256, encoding);
+        let mut pool = self.compress(assets, |asset, encoding| known_variant(asset, encoding).is_some());
+        let target = |asset: &Asset| Target {
+            key: keys::output(&self.id, &asset.path),
+            source: known.as_ref().and_then(|known| known.file(&asset.sha256)),
+        };
+        let (mut files, made, copied) = self
             .in_time(async {
                 tokio::try_join!(
-                    self.upload(assets.iter(), |path| keys::output(&self.id, path)),
-                    self.upload_variants(&mut pool)
+                    self.upload(assets.iter(), target),
+                    self.upload_variants(&mut pool),
+                    self.copy_variants(assets, known_variant)
                 )
             })
             .await?;
+        let variants = made.into_iter().chain(copied);
         variants::enter(&mut files, variants);
         let manifest = self.manifest(files);
         self.write(&manifest, Precondition::Absent).await?;
         Ok(manifest)
+    }
+
+    /// What the deployment in production has, if there is one that can be read.
+    async fn known(&self) -> Option<Known> {
+        let previous = self.previous.as_ref().filter(|previous| **previous != self.id)?;
+        Known::read(self.store, previous).await
     }
 
     /// Does `work` unless the build is canceled or the upload takes too long.

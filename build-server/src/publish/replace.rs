@@ -3,7 +3,7 @@
 //!
 //! 1. What has changed is uploaded beside the files that visitors see.
 //! 2. A manifest that points there is written: the switch.
-//! 3. The changed files and their compressed copies are uploaded to where they belong, which nobody reads now.
+//! 3. The changed files are copied to where they belong, which nobody reads now, and their variants uploaded there.
 //! 4. A manifest that points there is written, and what is no longer needed is removed.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ use gitdeploy_core::manifest::File;
 use gitdeploy_core::{Key, Manifest, SitePath, keys};
 use gitdeploy_store::{ETag, Precondition};
 
+use super::known::{Known, Source};
+use super::upload::Target;
 use super::{Asset, Earlier, Publication, variants};
 use crate::stop::Stop;
 use crate::variants::Pool;
@@ -25,10 +27,17 @@ impl Publication<'_> {
     pub(super) async fn replace(&self, assets: &[Asset], earlier: Earlier) -> Result<Manifest, Stop> {
         let Earlier { manifest: earlier, precondition } = earlier;
         let kept = earlier.as_ref().map(|earlier| self.kept(assets, earlier)).unwrap_or_default();
-        let mut pool = self.compress(assets, Some(&kept));
+        let has = |asset: &Asset, encoding| {
+            kept.get(&asset.path).is_some_and(|file| file.variants.contains_key(&encoding))
+        };
+        let mut pool = self.compress(assets, has);
         let changed = assets.iter().filter(|asset| !kept.contains_key(&asset.path));
-        let upload = self.upload(changed, |path| keys::staged(&self.id, self.attempt, path));
-        let mut entries = self.in_time(upload).await?;
+        let known = earlier.clone().map(Known::new);
+        let target = |asset: &Asset| Target {
+            key: keys::staged(&self.id, self.attempt, &asset.path),
+            source: known.as_ref().and_then(|known| known.file(&asset.sha256)),
+        };
+        let mut entries = self.in_time(self.upload(changed, target)).await?;
         for entry in entries.values_mut() {
             entry.staged = Some(self.attempt);
         }
@@ -73,13 +82,16 @@ impl Publication<'_> {
     ) -> Result<Manifest, Stop> {
         let staged = |path: &SitePath| switched.files.get(path).is_some_and(|file| file.staged.is_some());
         let moved = assets.iter().filter(|asset| staged(&asset.path));
+        let target = |asset: &Asset| Target {
+            key: keys::output(&self.id, &asset.path),
+            source: switched.files.get(&asset.path).map(|file| Source {
+                key: switched.key_of(&asset.path, file),
+                etag: ETag(file.etag.clone()),
+                bytes: file.bytes,
+            }),
+        };
         let (moved, variants) = self
-            .in_time(async {
-                tokio::try_join!(
-                    self.upload(moved, |path| keys::output(&self.id, path)),
-                    self.upload_variants(pool)
-                )
-            })
+            .in_time(async { tokio::try_join!(self.upload(moved, target), self.upload_variants(pool)) })
             .await?;
         let settled = if moved.is_empty() && variants.is_empty() {
             switched.clone()

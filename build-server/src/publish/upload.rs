@@ -7,8 +7,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use gitdeploy_core::hash::Sha256;
 use gitdeploy_core::manifest::File;
 use gitdeploy_core::{FailureCode, Key, Phase, SitePath};
-use gitdeploy_store::{Content, Put};
+use gitdeploy_store::{Content, Copy, ETag, Put};
 
+use super::known::Source;
 use super::{AT_ONCE, Asset, Publication};
 use crate::stop::{Stop, disk};
 
@@ -18,12 +19,19 @@ const IN_MEMORY: u64 = 8 << 20;
 /// Progress is told each time so many files are done.
 const PROGRESS: u64 = 50;
 
+/// Where a file is uploaded to.
+pub(super) struct Target {
+    pub(super) key: Key,
+    /// Where the store has the same content already.
+    pub(super) source: Option<Source>,
+}
+
 impl Publication<'_> {
-    /// Uploads files to the keys that `key` gives them, pages after everything that they need.
+    /// Uploads files to their targets, pages after everything that they need.
     pub(super) async fn upload<'f>(
         &self,
         assets: impl Iterator<Item = &'f Asset>,
-        key: impl Fn(&SitePath) -> Key,
+        target: impl Fn(&Asset) -> Target,
     ) -> Result<BTreeMap<SitePath, File>, Stop> {
         let (pages, others): (Vec<_>, Vec<_>) = assets.partition(|asset| asset.is_page());
         let total = (pages.len() + others.len()) as u64;
@@ -31,10 +39,10 @@ impl Publication<'_> {
         let mut uploaded = BTreeMap::new();
         for group in [others, pages] {
             let uploads = group.into_iter().map(|asset| {
-                let key = key(&asset.path);
+                let target = target(asset);
                 let done = &done;
                 async move {
-                    let entry = self.upload_one(asset, &key).await?;
+                    let entry = self.upload_one(asset, &target).await?;
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                     if done.is_multiple_of(PROGRESS) {
                         self.recorder.progress(Phase::Upload, done, Some(total), "files");
@@ -47,9 +55,39 @@ impl Publication<'_> {
         Ok(uploaded)
     }
 
-    async fn upload_one(&self, asset: &Asset, key: &Key) -> Result<File, Stop> {
-        let content_type = Some(asset.content_type.clone());
-        let put = Put { content_type, pace: Some(self.pace.clone()), ..Put::default() };
+    async fn upload_one(&self, asset: &Asset, target: &Target) -> Result<File, Stop> {
+        let copied = match &target.source {
+            Some(source) => self.copy(source, &target.key, Some(asset.content_type.clone())).await,
+            None => None,
+        };
+        let etag = match copied {
+            Some(etag) => etag,
+            None => self.send(asset, &target.key).await?,
+        };
+        Ok(File {
+            bytes: asset.bytes,
+            sha256: asset.sha256,
+            etag: etag.0,
+            content_type: asset.content_type.clone(),
+            variants: BTreeMap::new(),
+            cache: self.site.names.caching(&asset.path),
+            staged: None,
+        })
+    }
+
+    /// Copies an object inside of the store; none: the store cannot do that with this one.
+    pub(super) async fn copy(&self, source: &Source, to: &Key, content_type: Option<String>) -> Option<ETag> {
+        let copy = Copy { content_type, pace: Some(self.pace.clone()) };
+        match self.store.copy(&source.key, &source.etag, to, copy).await {
+            Ok(etag) => Some(etag),
+            Err(error) => {
+                tracing::debug!(%error, key = %source.key, "an object could not be copied");
+                None
+            }
+        }
+    }
+
+    async fn send(&self, asset: &Asset, key: &Key) -> Result<ETag, Stop> {
         let content = if asset.bytes <= IN_MEMORY {
             let content = tokio::fs::read(&asset.real).await.map_err(disk("cannot read the output"))?;
             if Sha256::of(&content) != asset.sha256 {
@@ -60,15 +98,8 @@ impl Publication<'_> {
         } else {
             Content::File(asset.real.clone())
         };
-        let etag = self.store.put(key, content, put).await?;
-        Ok(File {
-            bytes: asset.bytes,
-            sha256: asset.sha256,
-            etag: etag.0,
-            content_type: asset.content_type.clone(),
-            variants: BTreeMap::new(),
-            cache: self.site.names.caching(&asset.path),
-            staged: None,
-        })
+        let content_type = Some(asset.content_type.clone());
+        let put = Put { content_type, pace: Some(self.pace.clone()), ..Put::default() };
+        Ok(self.store.put(key, content, put).await?)
     }
 }

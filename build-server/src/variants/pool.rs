@@ -18,7 +18,7 @@ use super::encode::{Effort, encode};
 use super::{Compressed, Job, Room};
 
 /// How much less than the upload the threads get of the processor.
-const NICE: i32 = 10;
+const NICE: i32 = 5;
 
 /// Up to this size a file is compressed from memory to memory; in bytes.
 const IN_MEMORY: u64 = 256 * 1024;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bucket;
 mod cache;
 mod cancel;
 mod claim;
@@ -13,6 +14,7 @@ mod hostile;
 mod log;
 mod private;
 mod publish;
+mod reuse;
 mod rules;
 mod settings;
 mod source;

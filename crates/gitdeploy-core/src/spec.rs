@@ -17,6 +17,8 @@ pub mod variable {
     pub const DEPLOYMENT: &str = "DEPLOYMENT_ID";
     /// Which start of the deployment it is.
     pub const ATTEMPT: &str = "GITDEPLOY_ATTEMPT";
+    /// The deployment that is in production while this one is built.
+    pub const PREVIOUS: &str = "GITDEPLOY_PREVIOUS";
     /// `source` or `prebuilt`: the source is the archive that was uploaded for the deployment.
     pub const UPLOAD: &str = "GITDEPLOY_UPLOAD";
     /// The directory of the project in its repository.
@@ -69,6 +71,8 @@ pub struct BuildSpec {
     pub deployment: Option<DeploymentId>,
     /// Which start it is; absent where a builder runs without an upload service.
     pub attempt: Option<Attempt>,
+    /// The project's deployment that is in production: what it shares with the new one need not be made again.
+    pub previous: Option<DeploymentId>,
     /// Where the files come from.
     pub source: Source,
     /// What the project says about its build.
@@ -163,6 +167,9 @@ impl BuildSpec {
                 .map(|text| text.parse().map_err(|error| invalid(variable::ATTEMPT, &error)))
                 .transpose()?
                 .map(Attempt),
+            previous: get(variable::PREVIOUS)
+                .map(|text| text.parse().map_err(|error| invalid(variable::PREVIOUS, &error)))
+                .transpose()?,
             source: source(&get)?,
             settings: BuildSettings {
                 root: get(variable::ROOT),
@@ -186,6 +193,7 @@ impl BuildSpec {
         set(variable::PROJECT, Some(self.project.as_str()));
         set(variable::DEPLOYMENT, self.deployment.as_ref().map(DeploymentId::as_str));
         set(variable::ATTEMPT, self.attempt.map(|attempt| attempt.to_string()).as_deref());
+        set(variable::PREVIOUS, self.previous.as_ref().map(DeploymentId::as_str));
         match &self.source {
             Source::Git { repository, reference } => {
                 set(variable::REPOSITORY, Some(repository));
@@ -321,6 +329,7 @@ mod tests {
             project in "[a-z0-9]{1,19}",
             id in option::of((0_i64..1 << 47, any::<u64>())),
             attempt in option::of(any::<u64>()),
+            previous in option::of((0_i64..1 << 47, any::<u64>())),
             source in any_source(),
             settings in any_settings(),
             mode in prop::sample::select(&CacheMode::ALL[..]),
@@ -330,12 +339,12 @@ mod tests {
                 Source::Git { .. } => id,
                 Source::Upload { .. } => id.or(Some((0, 0))),
             };
+            let id_of = |(at, random)| DeploymentId::new(Timestamp::from_millisecond(at).unwrap(), random);
             let spec = BuildSpec {
                 project: project.parse().unwrap(),
-                deployment: id.map(|(at, random)| {
-                    DeploymentId::new(Timestamp::from_millisecond(at).unwrap(), random)
-                }),
+                deployment: id.map(id_of),
                 attempt: attempt.map(Attempt),
+                previous: previous.map(id_of),
                 source,
                 settings,
                 cache: CacheUse { mode, level },

@@ -140,6 +140,7 @@ impl Deployment {
             project: self.project.clone(),
             deployment: Some(self.id.clone()),
             attempt: Some(self.attempt),
+            previous: None,
             source: match self.source {
                 SourceKind::Git => Source::Git {
                     repository: self.origin.repository.clone().unwrap_or_default(),

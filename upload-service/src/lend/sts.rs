@@ -114,6 +114,7 @@ mod tests {
             project: "blog".parse().unwrap(),
             deployment: Some("1m7wywrav60000000000".parse().unwrap()),
             attempt: Some(Attempt(u64::MAX)),
+            previous: None,
             source: Source::Git { repository: "https://host/r".to_owned(), reference: None },
             settings: BuildSettings::default(),
             cache: CacheUse::default(),

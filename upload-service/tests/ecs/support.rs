@@ -84,6 +84,7 @@ pub(crate) fn order(number: u64) -> Order {
             project: "blog".parse().unwrap(),
             deployment: Some(deployment(number)),
             attempt: Some(Attempt::FIRST),
+            previous: None,
             source: Source::Git {
                 repository: "https://git.example.org/a/blog".to_owned(),
                 reference: Some("main".to_owned()),

@@ -189,6 +189,7 @@ mod tests {
                 project: "blog".parse().unwrap(),
                 deployment: Some("06gzr1vtp7njn36zcgxy".parse().unwrap()),
                 attempt: Some(Attempt(2)),
+                previous: None,
                 source,
                 settings: BuildSettings { command: Some("make".to_owned()), ..BuildSettings::default() },
                 cache: CacheUse::default(),
