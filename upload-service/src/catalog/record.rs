@@ -133,7 +133,7 @@ impl Deployment {
         }
     }
 
-    /// What the builder is told.
+    /// What the builder is told, but for what is in production meanwhile.
     pub fn spec(&self) -> BuildSpec {
         let upload = |kind| Source::Upload { kind, origin: self.origin.clone() };
         BuildSpec {

@@ -51,8 +51,9 @@ impl Sts {
             Some(attempt) => format!("{id}.{attempt}"),
             None => id.to_string(),
         };
-        let tags =
+        let mut tags =
             vec![tag("gitdeploy:project", spec.project.as_str()), tag("gitdeploy:deployment", id.as_str())];
+        tags.extend(spec.previous.as_ref().map(|previous| tag("gitdeploy:previous", previous.as_str())));
         self.assume(&session, self.place.policy(spec), tags).await
     }
 
