@@ -18,7 +18,7 @@ locals {
   }
 
   # Only a site that is replaced by hand has files that are staged for a while.
-  served = concat(["__manifests", "__outputs", "__routes"], length(var.bare_writer_arns) == 0 ? [] : ["__staged"])
+  served = concat(["__manifests", "__outputs", "__routes", "__variants"], length(var.bare_writer_arns) == 0 ? [] : ["__staged"])
 
   proxy_policy = jsonencode({
     Version = "2012-10-17"

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gitdeploy_core::manifest::Encoding;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Deserializer};
 
@@ -64,6 +65,13 @@ pub struct Config {
     pub log_bytes: u64,
     /// How many bytes of the first lines, and of the last, are shown while the build runs.
     pub log_live_bytes: u64,
+    /// The encodings of the compressed copies that are made: `br`, `zstd`, `gzip`, or `none`.
+    #[serde(deserialize_with = "encodings")]
+    pub variants: Vec<Encoding>,
+    /// How long files may be compressed, in seconds; what is not by then is published as it is.
+    pub process_seconds: u64,
+    /// How long the upload may take, in seconds.
+    pub upload_seconds: u64,
     /// How many files a site may have.
     pub output_files: u64,
     /// How large one file may be, in bytes.
@@ -112,6 +120,9 @@ impl Default for Config {
             log_lines_per_second: 2_000,
             log_bytes: 100 * MIB,
             log_live_bytes: 4 * MIB,
+            variants: Encoding::ALL.to_vec(),
+            process_seconds: 3 * 60,
+            upload_seconds: 10 * 60,
             output_files: 50_000,
             output_file_bytes: 100 * MIB,
             output_bytes: 2048 * MIB,
@@ -134,6 +145,18 @@ fn range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RangeInclusive<u3
         (Ok(first), Ok(last)) if 0 < first && first <= last => Ok(first..=last),
         _ => Err(serde::de::Error::custom("it is no range of users, such as `1500-1599`")),
     }
+}
+
+/// A list of encodings; `none` is an empty one.
+fn encodings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Encoding>, D::Error> {
+    let named = list(deserializer)?.into_iter().filter(|name| name != "none");
+    let encodings = named.map(|name| {
+        let known = Encoding::ALL.into_iter().find(|encoding| encoding.as_str() == name);
+        known.ok_or_else(|| {
+            serde::de::Error::custom(format!("`{name}` is no encoding: it is `br`, `zstd`, `gzip` or `none`"))
+        })
+    });
+    encodings.collect()
 }
 
 fn globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GlobSet, D::Error> {
@@ -159,6 +182,17 @@ mod tests {
     use gitdeploy_runtime::section;
 
     use super::*;
+
+    #[test]
+    fn encodings_are_chosen_or_none() {
+        let of = |value: &str| {
+            let vars = [("GITDEPLOY_BUILD_VARIANTS".to_owned(), value.to_owned())];
+            section::<Config>("GITDEPLOY_BUILD_", &vars).map(|config| config.variants)
+        };
+        assert_eq!(of("br, gzip").unwrap(), [Encoding::Br, Encoding::Gzip]);
+        assert_eq!(of("none").unwrap(), []);
+        assert!(of("deflate").unwrap_err().to_string().contains("GITDEPLOY_BUILD_VARIANTS"));
+    }
 
     #[test]
     fn lists_may_have_spaces() {

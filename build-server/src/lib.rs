@@ -22,6 +22,7 @@ mod secrets;
 mod site;
 mod source;
 mod stop;
+mod variants;
 
 use std::process::ExitCode;
 use std::sync::Arc;

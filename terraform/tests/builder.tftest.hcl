@@ -87,7 +87,7 @@ run "publish_role" {
         Principal = { AWS = "arn:aws:iam::123456789012:role/test-upload-task" }
         Condition = {
           StringLike                  = { "aws:RequestTag/gitdeploy:deployment" = "?*", "aws:RequestTag/gitdeploy:project" = "?*" }
-          "ForAllValues:StringEquals" = { "aws:TagKeys" = ["gitdeploy:deployment", "gitdeploy:project"] }
+          "ForAllValues:StringEquals" = { "aws:TagKeys" = ["gitdeploy:deployment", "gitdeploy:previous", "gitdeploy:project"] }
         }
       },
       {
@@ -110,18 +110,19 @@ run "publish_role" {
     condition = { for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Sid => flatten([statement.Action]) } == {
       WriteItsOwnDeployment   = ["s3:AbortMultipartUpload", "s3:PutObject"]
       ReadItsOwnDeployment    = ["s3:GetObject"]
+      ReadTheDeploymentBefore = ["s3:GetObject"]
       UseTheCacheOfItsProject = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     }
     error_message = "it writes and reads objects, and lists and removes none"
   }
 
   assert {
-    condition     = alltrue([for resource in flatten([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Resource]) : can(regex("^arn:aws:s3:::test-sites/(__(logs|manifests|outputs|uploads)/[$][{]aws:PrincipalTag/gitdeploy:deployment[}](/[*]|[.]json|[.]ndjson[.]zst|[.]tar[.]zst)|__cache/[$][{]aws:PrincipalTag/gitdeploy:project[}]/[*])$", resource))])
-    error_message = "of its own deployment, and the cache of its project"
+    condition     = alltrue([for resource in flatten([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Resource]) : can(regex("^arn:aws:s3:::test-sites/(__(logs|manifests|outputs|uploads|variants)/[$][{]aws:PrincipalTag/gitdeploy:deployment[}](/[*]|[.]json|[.]ndjson[.]zst|[.]tar[.]zst)|__(manifests|outputs|variants)/[$][{]aws:PrincipalTag/gitdeploy:previous[}](/[*]|[.]json)|__cache/[$][{]aws:PrincipalTag/gitdeploy:project[}]/[*])$", resource))])
+    error_message = "of its own deployment and the one before, and the cache of its project"
   }
 
   assert {
-    condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Condition == { Null = { (statement.Sid == "UseTheCacheOfItsProject" ? "aws:PrincipalTag/gitdeploy:project" : "aws:PrincipalTag/gitdeploy:deployment") = "false" } }])
+    condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.publish.policy).Statement : statement.Condition == { Null = { "aws:PrincipalTag/gitdeploy:${lookup({ ReadTheDeploymentBefore = "previous", UseTheCacheOfItsProject = "project" }, statement.Sid, "deployment")}" = "false" } }])
     error_message = "and nothing at all without the tags"
   }
 }

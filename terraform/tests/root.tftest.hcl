@@ -108,7 +108,7 @@ run "permissions_of_the_upload_service" {
 run "permissions_of_the_proxy" {
   assert {
     condition = { for statement in jsondecode(local.proxy_policy).Statement : statement.Sid => [for resource in flatten([statement.Resource]) : trimprefix(resource, module.storage.bucket.arn)] } == {
-      ReadSites             = ["/__manifests/*", "/__outputs/*", "/__routes/*"]
+      ReadSites             = ["/__manifests/*", "/__outputs/*", "/__routes/*", "/__variants/*"]
       TellAbsentFromRefused = [""]
     }
     error_message = "the proxy reads what it serves"

@@ -43,7 +43,7 @@ run "bucket" {
   }
 
   assert {
-    condition     = one([for statement in jsondecode(aws_s3_bucket_policy.sites.policy).Statement : statement if statement.Sid == "OnlyPublishersWriteSites"]).Condition.ArnNotEquals["aws:PrincipalArn"] == [var.publish_role_arn] && one([for statement in jsondecode(aws_s3_bucket_policy.sites.policy).Statement : statement if statement.Sid == "OnlyPublishersWriteSites"]).Resource == [for prefix in ["__manifests", "__outputs", "__staged"] : "${aws_s3_bucket.sites.arn}/${prefix}/*"]
+    condition     = one([for statement in jsondecode(aws_s3_bucket_policy.sites.policy).Statement : statement if statement.Sid == "OnlyPublishersWriteSites"]).Condition.ArnNotEquals["aws:PrincipalArn"] == [var.publish_role_arn] && one([for statement in jsondecode(aws_s3_bucket_policy.sites.policy).Statement : statement if statement.Sid == "OnlyPublishersWriteSites"]).Resource == [for prefix in ["__manifests", "__outputs", "__staged", "__variants"] : "${aws_s3_bucket.sites.arn}/${prefix}/*"]
     error_message = "only lent sessions write sites"
   }
 

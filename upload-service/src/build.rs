@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use gitdeploy_bus::{Batch, Position};
 use gitdeploy_core::event::{Outcome, PhaseState};
-use gitdeploy_core::{Attempt, Body, End, Event, Phase};
+use gitdeploy_core::{Attempt, Body, BuildSpec, End, Event, Phase};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +70,21 @@ impl Control {
         }
     }
 
+    /// What the builder of a deployment is told. If production moves while it runs, what it knows of it is old and
+    /// still true; without it, more is made again.
+    pub(crate) async fn spec(&self, deployment: &Deployment) -> BuildSpec {
+        let production = match self.catalog.production(&deployment.project).await {
+            Ok(production) => production,
+            Err(error) => {
+                tracing::debug!(%error, deployment.id = %deployment.id, "what is in production is not known");
+                None
+            }
+        };
+        let previous = production.filter(|production| *production != deployment.id);
+        let url = Some(self.config.sites_url.of(deployment.id.as_str()));
+        BuildSpec { url, previous, ..deployment.spec() }
+    }
+
     /// Brings a deployment whose builder is gone to its end, or to its next attempt.
     async fn after_builder(
         &self,
@@ -105,7 +120,7 @@ impl Control {
         seen: &mut Seen,
     ) -> Watched {
         let order = Order {
-            spec: deployment.spec_at(&self.config.sites_url),
+            spec: self.spec(deployment).await,
             ticket: self.lender.as_ref().map(|lender| lender.ticket(deployment)),
             keep: deployment.attempt > Attempt::FIRST,
             task: deployment.task.clone(),

@@ -95,7 +95,8 @@ impl Control {
                 Err(error) => return Err(error.into()),
             };
             let json = serde_json::to_vec(&route).expect("a route has only text keys");
-            let put = Put { precondition, content_type: Some("application/json".to_owned()) };
+            let put =
+                Put { precondition, content_type: Some("application/json".to_owned()), ..Put::default() };
             match self.store.put(&key, Content::Bytes(json.into()), put).await {
                 Ok(_) => {}
                 Err(StoreError::Changed(_) | StoreError::NotFound(_)) => continue,

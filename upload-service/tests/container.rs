@@ -75,6 +75,7 @@ fn order() -> Order {
             deployment: Some("06gzr1vtp7njn36zcgxy".parse().unwrap()),
             attempt: Some(Attempt(2)),
             url: None,
+            previous: None,
             source: Source::Git { repository: "https://git.example.org/a".to_owned(), reference: None },
             settings: BuildSettings::default(),
             cache: CacheUse::default(),

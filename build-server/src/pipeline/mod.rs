@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::log::Recorder;
 use crate::output::{self, SiteFile, Snapshot};
 use crate::plan::{self, Plan, Preset};
-use crate::publish::Publication;
+use crate::publish::{Asset, Publication, Subject};
 use crate::sandbox::{Owner, Sandbox};
 use crate::site::{self, Names, Site};
 use crate::source::{self, Fetched};
@@ -102,13 +102,14 @@ impl Build<'_> {
         } else {
             self.build(&workspace, fetched).await?
         };
-        let site = self.in_phase(Phase::Process, self.process(&mut built, &source)).await?;
-        let Built { files, origin, keeps, .. } = built;
+        let (site, assets) = self.in_phase(Phase::Process, self.process(&mut built, &source)).await?;
+        let Built { origin, keeps, .. } = built;
 
+        let subject = Subject { site, origin, started: self.started, room: workspace.variants() };
         let publication =
-            Publication::new(self.spec, origin, site, self.started, self.store, self.recorder, self.cancel);
+            Publication::new(self.spec, self.config, subject, self.store, self.recorder, self.cancel);
         let upload = async {
-            let manifest = publication.publish(&files).await?;
+            let manifest = publication.publish(&assets).await?;
             let summary = format!("{}, {}", count(manifest.files.len() as u64), size(manifest.bytes()));
             Ok(Done { value: manifest, summary: Some(summary), exit_code: None })
         };
@@ -172,8 +173,9 @@ impl Build<'_> {
         Ok(Built { files, origin: fetched.origin, project, preset, keeps })
     }
 
-    /// Reads what the author says about serving, and tells what is wrong in it and which links lead nowhere.
-    async fn process(&self, built: &mut Built<'_>, source: &Path) -> Result<Done<Site>, Stop> {
+    /// Reads what the author says about serving, tells what is wrong in it and which links lead nowhere, and reads
+    /// what the files contain.
+    async fn process(&self, built: &mut Built<'_>, source: &Path) -> Result<Done<(Site, Vec<Asset>)>, Stop> {
         let mut files = std::mem::take(&mut built.files);
         let (project, source, cancel) = (built.project.clone(), source.to_owned(), self.cancel.clone());
         let reading = tokio::task::spawn_blocking(move || {
@@ -186,10 +188,10 @@ impl Build<'_> {
         for notice in site::notices(&rules.problems).into_iter().chain(links) {
             self.recorder.notice(notice);
         }
-        built.files = files;
+        let assets = Asset::of(files).await?;
         let summary = site::summary(&rules);
         let names = Names::of(built.preset);
-        Ok(Done { value: Site { rules, names }, summary, exit_code: None })
+        Ok(Done { value: (Site { rules, names }, assets), summary, exit_code: None })
     }
 
     fn cache(&self, workspace: &Workspace, sandbox: &Sandbox, plan: &Plan) -> Cache<'_> {

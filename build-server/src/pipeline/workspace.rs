@@ -26,9 +26,9 @@ impl Workspace {
         // Others may pass through on the way to what is theirs, but see nothing else.
         std::fs::set_permissions(workspace.top(), Permissions::from_mode(0o711))
             .map_err(disk("cannot make a workspace"))?;
-        let own = workspace.top().join("cache");
-        for directory in [workspace.source(), workspace.home(), workspace.tools(), workspace.temporary(), own]
-        {
+        let cache = workspace.top().join("cache");
+        let (tools, temporary, variants) = (workspace.tools(), workspace.temporary(), workspace.variants());
+        for directory in [workspace.source(), workspace.home(), tools, temporary, variants, cache] {
             DirBuilder::new().mode(0o700).create(directory).map_err(disk("cannot make a workspace"))?;
         }
         Ok(workspace)
@@ -62,6 +62,11 @@ impl Workspace {
             sandbox.hand_over(&directory).await?;
         }
         Ok(())
+    }
+
+    /// Where large compressed copies wait for the upload.
+    pub(super) fn variants(&self) -> PathBuf {
+        self.0.path().join("variants")
     }
 
     /// The `PATH` of commands: our own, after the tools that the plan installs.

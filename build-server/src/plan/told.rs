@@ -122,6 +122,7 @@ mod tests {
             project: "blog".parse().unwrap(),
             deployment: Some("06gzr1vtp7njn36zcgxy".parse().unwrap()),
             attempt: None,
+            previous: None,
             url: url.map(str::to_owned),
             source: Source::Git { repository: "https://host/r".to_owned(), reference: None },
             settings: BuildSettings::default(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gitdeploy_core::event::{Decision, LogLine, Outcome};
+use gitdeploy_core::manifest::Encoding;
 use gitdeploy_core::{Body, End, Event, FailureCode, Manifest};
 use gitdeploy_test::binary::{Program, Running};
 use gitdeploy_test::git::{GitServer, Repository};
@@ -162,4 +163,22 @@ pub(crate) fn parse(ndjson: &str) -> Vec<Event> {
         last = event.seq;
     }
     events
+}
+
+/// All files below a directory, if it is there.
+pub(crate) fn walk(directory: &std::path::Path) -> Vec<PathBuf> {
+    let entries = directory.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+/// What was compressed.
+pub(crate) fn decoded(encoding: Encoding, bytes: &[u8]) -> Vec<u8> {
+    let mut decoder: Box<dyn std::io::Read> = match encoding {
+        Encoding::Br => Box::new(brotli::Decompressor::new(bytes, 4096)),
+        Encoding::Zstd => Box::new(zstd::Decoder::new(bytes).unwrap()),
+        Encoding::Gzip => Box::new(flate2::read::GzDecoder::new(bytes)),
+    };
+    let mut content = Vec::new();
+    decoder.read_to_end(&mut content).unwrap();
+    content
 }

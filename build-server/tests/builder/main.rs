@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bucket;
 mod cache;
 mod cancel;
 mod claim;
@@ -16,9 +17,12 @@ mod log;
 mod output;
 mod private;
 mod publish;
+mod reuse;
 mod rules;
 mod settings;
 mod source;
 mod submodules;
 mod told;
 mod toolchains;
+mod upload;
+mod variants;

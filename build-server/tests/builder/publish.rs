@@ -4,7 +4,7 @@ use gitdeploy_core::FailureCode;
 use gitdeploy_core::event::Outcome;
 use gitdeploy_test::git::Repository;
 
-use crate::harness::{Builder, log_lines};
+use crate::harness::{Builder, log_lines, walk};
 
 #[tokio::test]
 async fn a_build_is_published_with_its_manifest_and_its_log() {
@@ -124,9 +124,4 @@ async fn a_store_that_fails_is_the_platforms_fault() {
     std::fs::write(builder.object("__outputs"), "in the way").unwrap();
     let built = builder.build_script("mkdir dist; echo hi > dist/index.html", &[]).await;
     built.assert_failed(75, Outcome::PlatformError, FailureCode::StoreUnavailable);
-}
-
-fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = directory.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

@@ -19,6 +19,8 @@ pub mod variable {
     pub const ATTEMPT: &str = "GITDEPLOY_ATTEMPT";
     /// The address under which the deployment will be served.
     pub const URL: &str = "DEPLOYMENT_URL";
+    /// The deployment that is in production while this one is built.
+    pub const PREVIOUS: &str = "GITDEPLOY_PREVIOUS";
     /// `source` or `prebuilt`: the source is the archive that was uploaded for the deployment.
     pub const UPLOAD: &str = "GITDEPLOY_UPLOAD";
     /// The directory of the project in its repository.
@@ -73,6 +75,8 @@ pub struct BuildSpec {
     pub attempt: Option<Attempt>,
     /// The address under which it will be served, where it is known.
     pub url: Option<String>,
+    /// The project's deployment that is in production: what it shares with the new one need not be made again.
+    pub previous: Option<DeploymentId>,
     /// Where the files come from.
     pub source: Source,
     /// What the project says about its build.
@@ -168,6 +172,9 @@ impl BuildSpec {
                 .transpose()?
                 .map(Attempt),
             url: get(variable::URL),
+            previous: get(variable::PREVIOUS)
+                .map(|text| text.parse().map_err(|error| invalid(variable::PREVIOUS, &error)))
+                .transpose()?,
             source: source(&get)?,
             settings: BuildSettings {
                 root: get(variable::ROOT),
@@ -192,6 +199,7 @@ impl BuildSpec {
         set(variable::DEPLOYMENT, self.deployment.as_ref().map(DeploymentId::as_str));
         set(variable::ATTEMPT, self.attempt.map(|attempt| attempt.to_string()).as_deref());
         set(variable::URL, self.url.as_deref());
+        set(variable::PREVIOUS, self.previous.as_ref().map(DeploymentId::as_str));
         match &self.source {
             Source::Git { repository, reference } => {
                 set(variable::REPOSITORY, Some(repository));
@@ -328,6 +336,7 @@ mod tests {
             id in option::of((0_i64..1 << 47, any::<u64>())),
             attempt in option::of(any::<u64>()),
             url in option::of(text()),
+            previous in option::of((0_i64..1 << 47, any::<u64>())),
             source in any_source(),
             settings in any_settings(),
             mode in prop::sample::select(&CacheMode::ALL[..]),
@@ -337,13 +346,13 @@ mod tests {
                 Source::Git { .. } => id,
                 Source::Upload { .. } => id.or(Some((0, 0))),
             };
+            let id_of = |(at, random)| DeploymentId::new(Timestamp::from_millisecond(at).unwrap(), random);
             let spec = BuildSpec {
                 project: project.parse().unwrap(),
-                deployment: id.map(|(at, random)| {
-                    DeploymentId::new(Timestamp::from_millisecond(at).unwrap(), random)
-                }),
+                deployment: id.map(id_of),
                 attempt: attempt.map(Attempt),
                 url,
+                previous: previous.map(id_of),
                 source,
                 settings,
                 cache: CacheUse { mode, level },

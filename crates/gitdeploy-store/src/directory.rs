@@ -72,6 +72,11 @@ impl Directory {
         blocking(move || write::put(&root, &key, &content, &put.precondition)).await
     }
 
+    pub(crate) async fn copy(&self, from: &Key, etag: &ETag, to: &Key) -> Result<ETag, StoreError> {
+        let (root, from, etag, to) = (Arc::clone(&self.root), from.clone(), etag.clone(), to.clone());
+        blocking(move || write::copy(&root, &from, &etag, &to)).await
+    }
+
     pub(crate) async fn list(&self, prefix: &KeyPrefix, after: Option<&str>) -> Result<Page, StoreError> {
         let (root, prefix, after) = (Arc::clone(&self.root), prefix.clone(), after.map(str::to_owned));
         blocking(move || list::list(&root, &prefix, after.as_deref())).await

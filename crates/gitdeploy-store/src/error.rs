@@ -43,12 +43,26 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The store has too much to do; trying again later, with fewer requests at the same time, may help.
+    #[error("the store is busy: {context}")]
+    Throttled {
+        /// What was being done, such as ``cannot write `__outputs/x/index.html` ``.
+        context: String,
+        /// What the store said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl StoreError {
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Throttled { .. })
+    }
+
+    /// Whether fewer requests at the same time may help.
+    pub fn is_throttled(&self) -> bool {
+        matches!(self, Self::Throttled { .. })
     }
 
     pub(crate) fn unavailable(

@@ -9,6 +9,7 @@ mod error;
 mod lent;
 mod memory;
 mod object;
+mod pace;
 mod probe;
 mod s3;
 
@@ -21,7 +22,8 @@ use gitdeploy_core::{Key, KeyPrefix};
 pub use config::{S3Access, StoreConfig};
 pub use error::StoreError;
 pub use lent::{Keys, LentKeys, LentKeysSender};
-pub use object::{ByteRange, Content, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put};
+pub use object::{ByteRange, Content, Copy, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put};
+pub use pace::Pace;
 pub use probe::Conditions;
 
 /// Where the objects are. Clones share the same store.
@@ -122,6 +124,16 @@ impl ObjectStore {
             Backend::Memory(memory) => memory.put(key, content, put).await,
             Backend::Directory(directory) => directory.put(key, content, put).await,
             Backend::S3(s3) => Box::pin(s3.put(key, content, put)).await,
+        }
+    }
+
+    /// Writes the content of another object, which must be called `etag`; else [`StoreError::Changed`]. Nothing of
+    /// it comes to this process. What was at `to` is replaced, whatever it was.
+    pub async fn copy(&self, from: &Key, etag: &ETag, to: &Key, copy: Copy) -> Result<ETag, StoreError> {
+        match &*self.0 {
+            Backend::Memory(memory) => memory.copy(from, etag, to, copy).await,
+            Backend::Directory(directory) => directory.copy(from, etag, to).await,
+            Backend::S3(s3) => Box::pin(s3.copy(from, etag, to, copy)).await,
         }
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gitdeploy_core::{Key, KeyPrefix};
 
 use crate::error::StoreError;
-use crate::object::{Content, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put};
+use crate::object::{Content, Copy, ETag, Get, Meta, Object, ObjectBody, Page, Precondition, Put};
 
 /// How many objects a page of a listing has, as in S3.
 pub(crate) const PAGE: usize = 1000;
@@ -59,6 +59,19 @@ impl Memory {
         let meta = Meta { bytes: bytes.len() as u64, etag: etag.clone(), content_type: put.content_type };
         objects.insert(key.to_string(), Stored { bytes, meta });
         Ok(etag)
+    }
+
+    pub(crate) async fn copy(
+        &self,
+        from: &Key,
+        etag: &ETag,
+        to: &Key,
+        copy: Copy,
+    ) -> Result<ETag, StoreError> {
+        let Stored { bytes, meta } = self.stored(from)?;
+        Get { if_match: Some(etag.clone()), ..Get::default() }.check(from, &meta)?;
+        let put = Put { content_type: copy.content_type, ..Put::default() };
+        self.put(to, Content::Bytes(bytes), put).await
     }
 
     pub(crate) fn list(&self, prefix: &KeyPrefix, after: Option<&str>) -> Page {

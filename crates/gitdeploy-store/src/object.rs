@@ -8,6 +8,7 @@ use futures_util::stream::BoxStream;
 use gitdeploy_core::Key;
 
 use crate::error::StoreError;
+use crate::pace::Pace;
 
 /// The store's own name for the content of an object, with its quotes: for `If-Match`, never for visitors.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,6 +41,17 @@ pub struct Put {
     pub precondition: Precondition,
     /// The media type, for stores that hand out objects themselves.
     pub content_type: Option<String>,
+    /// The pace that it keeps with other writes. Without one, a request that fails is repeated twice, at once.
+    pub pace: Option<Pace>,
+}
+
+/// How an object is copied.
+#[derive(Debug, Clone, Default)]
+pub struct Copy {
+    /// The media type of the copy.
+    pub content_type: Option<String>,
+    /// As for [`Put::pace`].
+    pub pace: Option<Pace>,
 }
 
 /// What must hold for a write to happen.

@@ -1,6 +1,7 @@
 //! Objects in S3, or in a store that speaks its protocol.
 
 mod client;
+mod copy;
 mod failure;
 mod lent;
 mod multipart;

@@ -72,7 +72,8 @@ resource "aws_iam_role" "publish" {
             "aws:RequestTag/gitdeploy:deployment" = "?*"
             "aws:RequestTag/gitdeploy:project"    = "?*"
           }
-          "ForAllValues:StringEquals" = { "aws:TagKeys" = ["gitdeploy:deployment", "gitdeploy:project"] }
+          # The first deployment of a project has none before it.
+          "ForAllValues:StringEquals" = { "aws:TagKeys" = ["gitdeploy:deployment", "gitdeploy:previous", "gitdeploy:project"] }
         }
       },
       {
@@ -92,10 +93,13 @@ resource "aws_iam_role" "publish" {
 
 locals {
   deployment = "$${aws:PrincipalTag/gitdeploy:deployment}"
+  previous   = "$${aws:PrincipalTag/gitdeploy:previous}"
   project    = "$${aws:PrincipalTag/gitdeploy:project}"
 
   # Without the tag there would be no key to speak of, but a rule that says so is easier to believe.
   tagged = { Null = { "aws:PrincipalTag/gitdeploy:deployment" = "false" } }
+
+  of_a_successor = { Null = { "aws:PrincipalTag/gitdeploy:previous" = "false" } }
 
   of_a_project = { Null = { "aws:PrincipalTag/gitdeploy:project" = "false" } }
 }
@@ -114,6 +118,7 @@ resource "aws_iam_role_policy" "publish" {
           "${var.bucket_arn}/__logs/${local.deployment}.ndjson.zst",
           "${var.bucket_arn}/__manifests/${local.deployment}.json",
           "${var.bucket_arn}/__outputs/${local.deployment}/*",
+          "${var.bucket_arn}/__variants/${local.deployment}/*",
         ]
         Condition = local.tagged
       },
@@ -126,8 +131,21 @@ resource "aws_iam_role_policy" "publish" {
           "${var.bucket_arn}/__manifests/${local.deployment}.json",
           "${var.bucket_arn}/__outputs/${local.deployment}/*",
           "${var.bucket_arn}/__uploads/${local.deployment}.tar.zst",
+          "${var.bucket_arn}/__variants/${local.deployment}/*",
         ]
         Condition = local.tagged
+      },
+      {
+        # What has not changed is copied from there.
+        Sid    = "ReadTheDeploymentBefore"
+        Effect = "Allow"
+        Action = "s3:GetObject"
+        Resource = [
+          "${var.bucket_arn}/__manifests/${local.previous}.json",
+          "${var.bucket_arn}/__outputs/${local.previous}/*",
+          "${var.bucket_arn}/__variants/${local.previous}/*",
+        ]
+        Condition = local.of_a_successor
       },
       {
         # Which level of it, the session policy says: previews do not write what production reads.

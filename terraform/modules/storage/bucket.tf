@@ -22,7 +22,7 @@ locals {
     Principal = "*"
     Action    = "s3:PutObject"
     Resource = [
-      for prefix in ["__manifests", "__outputs", "__staged"] : "${aws_s3_bucket.sites.arn}/${prefix}/*"
+      for prefix in ["__manifests", "__outputs", "__staged", "__variants"] : "${aws_s3_bucket.sites.arn}/${prefix}/*"
     ]
     Condition = { ArnNotEquals = { "aws:PrincipalArn" = local.publishers } }
   }

@@ -36,7 +36,8 @@ async fn claim(
 ) -> Result<Json<Claim>, ApiError> {
     let lender = lender(&app)?;
     let deployment = admitted(&app, lender, &id, &headers, body).await?;
-    let claim = lender.claim(&deployment, &app.control.config.sites_url).await?;
+    let spec = app.control.spec(&deployment).await;
+    let claim = lender.claim(&deployment, &spec).await?;
     tracing::info!(deployment.id = %deployment.id, attempt = deployment.attempt.0, "the builder has claimed");
     Ok(Json(claim))
 }
@@ -50,7 +51,8 @@ async fn credentials(
 ) -> Result<Json<Option<Credentials>>, ApiError> {
     let lender = lender(&app)?;
     let deployment = admitted(&app, lender, &id, &headers, body).await?;
-    Ok(Json(lender.credentials(&deployment).await?))
+    let spec = app.control.spec(&deployment).await;
+    Ok(Json(lender.credentials(&deployment, &spec).await?))
 }
 
 fn lender(app: &App) -> Result<&Lender, ApiError> {

@@ -11,8 +11,6 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
-use crate::config::SitesUrl;
-
 /// What a deployment is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,12 +133,7 @@ impl Deployment {
         }
     }
 
-    /// What the builder is told, where sites are at the addresses of `sites`.
-    pub fn spec_at(&self, sites: &SitesUrl) -> BuildSpec {
-        BuildSpec { url: Some(sites.of(self.id.as_str())), ..self.spec() }
-    }
-
-    /// What is to be built.
+    /// What the builder is told, but for its address and what is in production meanwhile.
     pub fn spec(&self) -> BuildSpec {
         let upload = |kind| Source::Upload { kind, origin: self.origin.clone() };
         BuildSpec {
@@ -148,6 +141,7 @@ impl Deployment {
             deployment: Some(self.id.clone()),
             attempt: Some(self.attempt),
             url: None,
+            previous: None,
             source: match self.source {
                 SourceKind::Git => Source::Git {
                     repository: self.origin.repository.clone().unwrap_or_default(),

@@ -10,7 +10,7 @@ mod variables;
 use aws_config::SdkConfig;
 use gitdeploy_bus::{BusError, EventBus};
 use gitdeploy_core::claim::{Claim, Credentials};
-use gitdeploy_core::{Attempt, DeploymentId};
+use gitdeploy_core::{Attempt, BuildSpec, DeploymentId};
 use gitdeploy_runtime::{SettingError, Vars};
 use gitdeploy_store::StoreConfig;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -18,7 +18,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub use config::LendConfig;
 
 use crate::catalog::{Catalog, CatalogError, Deployment};
-use crate::config::SitesUrl;
 use crate::keyring::{Keyring, KeyringError};
 use crate::launcher::Ticket;
 use policy::Place;
@@ -124,22 +123,25 @@ impl Lender {
         self.tickets.is_token(text, id, attempt)
     }
 
-    /// All that belongs to the build of a deployment's current attempt, where sites are at the addresses of
-    /// `sites`.
-    pub async fn claim(&self, deployment: &Deployment, sites: &SitesUrl) -> Result<Claim, LendError> {
+    /// All that belongs to the build of a deployment's current attempt, which is to do as `spec` says.
+    pub async fn claim(&self, deployment: &Deployment, spec: &BuildSpec) -> Result<Claim, LendError> {
         let login = self.login(deployment).await?;
-        let credentials = self.store_credentials(deployment).await?;
+        let credentials = self.store_credentials(spec).await?;
         let mut variables = self.variables.clone();
-        variables.extend(deployment.spec_at(sites).to_vars());
+        variables.extend(spec.to_vars());
         variables.push(("GITDEPLOY_BUS_REDIS_URL".to_owned(), login.expose_secret().to_owned()));
         Ok(Claim { variables: variables.into_iter().collect(), credentials })
     }
 
     /// New credentials of the store, where credentials are lent at all. Its login of the bus is made again, in
     /// case Redis has lost it.
-    pub async fn credentials(&self, deployment: &Deployment) -> Result<Option<Credentials>, LendError> {
+    pub async fn credentials(
+        &self,
+        deployment: &Deployment,
+        spec: &BuildSpec,
+    ) -> Result<Option<Credentials>, LendError> {
         self.login(deployment).await?;
-        self.store_credentials(deployment).await
+        self.store_credentials(spec).await
     }
 
     /// Takes back what can be taken back when the current attempt of a deployment has ended. What cannot, ends
@@ -156,9 +158,9 @@ impl Lender {
         own.or_else(|| self.shared_login.clone()).ok_or(LendError::NoLogin)
     }
 
-    async fn store_credentials(&self, deployment: &Deployment) -> Result<Option<Credentials>, LendError> {
+    async fn store_credentials(&self, spec: &BuildSpec) -> Result<Option<Credentials>, LendError> {
         match &self.sts {
-            Some(sts) => Ok(Some(Box::pin(sts.credentials(&deployment.spec())).await?)),
+            Some(sts) => Ok(Some(Box::pin(sts.credentials(spec)).await?)),
             None => Ok(None),
         }
     }

@@ -1,7 +1,8 @@
-//! What a builder may do in the bucket: write its own deployment and what builds of its kind keep, and nothing else.
+//! What a builder may do in the bucket: write its own deployment and what builds of its kind keep, read the deployment
+//! before, and nothing else.
 
 use gitdeploy_core::spec::{Source, UploadKind};
-use gitdeploy_core::{BuildSpec, CacheLevel, CacheUse, keys};
+use gitdeploy_core::{BuildSpec, CacheLevel, CacheUse, DeploymentId, OutputId, keys};
 use serde_json::{Value, json};
 
 /// The longest session policy that STS takes, in characters.
@@ -19,8 +20,13 @@ pub(super) struct Place {
 
 impl Place {
     /// The session policy for the builder of a deployment. What it allows is allowed only if the role's own
-    /// policy does so too.
+    /// policy does so too. Where it would be too long, the builder makes again what it cannot read.
     pub(super) fn policy(&self, spec: &BuildSpec) -> String {
+        let policy = self.reading(spec, spec.previous.as_ref());
+        if policy.len() <= LONGEST { policy } else { self.reading(spec, None) }
+    }
+
+    fn reading(&self, spec: &BuildSpec, previous: Option<&DeploymentId>) -> String {
         let id = spec.output_id();
         // What is finished already is only published.
         let builds = !matches!(spec.source, Source::Upload { kind: UploadKind::Prebuilt, .. });
@@ -29,6 +35,7 @@ impl Place {
         let restores = spec.cache.restores().iter().copied().filter(|level| builds && saves != Some(*level));
         let own = [
             self.below(&keys::outputs(&id)),
+            self.below(&keys::variants(&id)),
             self.object(&keys::manifest(&id)),
             self.object(&keys::log(&id)),
         ];
@@ -49,7 +56,12 @@ impl Place {
             (Source::Upload { .. }, Some(deployment)) => Some(self.object(&keys::upload(deployment))),
             _ => None,
         };
-        let read: Vec<_> = upload.into_iter().chain(restores.map(cache)).collect();
+        let previous = previous.into_iter().flat_map(|previous| {
+            let id = OutputId::from(previous.clone());
+            let files = [keys::outputs(&id), keys::variants(&id)].map(|prefix| self.below(&prefix));
+            files.into_iter().chain([self.object(&keys::manifest(&id))])
+        });
+        let read: Vec<_> = upload.into_iter().chain(restores.map(cache)).chain(previous).collect();
         if !read.is_empty() {
             statements.push(allow(&json!("s3:GetObject"), &json!(read)));
         }
@@ -65,6 +77,7 @@ impl Place {
             deployment: Some("0".repeat(20).parse().expect("an id has 20 digits")),
             attempt: None,
             url: None,
+            previous: None,
             source: Source::Upload { kind: UploadKind::Source, origin: Origin::default() },
             settings: BuildSettings::default(),
             cache: CacheUse { level: CacheLevel::Preview, ..CacheUse::default() },
@@ -108,6 +121,7 @@ mod tests {
             deployment: Some("1m7wywrav60000000000".parse().unwrap()),
             attempt: None,
             url: None,
+            previous: None,
             source,
             settings: BuildSettings::default(),
             cache: CacheUse::default(),
@@ -130,6 +144,7 @@ mod tests {
               "Effect": "Allow",
               "Resource": [
                 "arn:aws:s3:::sites/a/__outputs/1m7wywrav60000000000/*",
+                "arn:aws:s3:::sites/a/__variants/1m7wywrav60000000000/*",
                 "arn:aws:s3:::sites/a/__manifests/1m7wywrav60000000000.json",
                 "arn:aws:s3:::sites/a/__logs/1m7wywrav60000000000.ndjson.zst",
                 "arn:aws:s3:::sites/a/__cache/blog/production/*"
@@ -166,6 +181,28 @@ mod tests {
                 "Resource": ["arn:aws:s3:::sites/__uploads/1m7wywrav60000000000.tar.zst"],
             })
         );
+    }
+
+    #[test]
+    fn a_builder_may_read_the_deployment_in_production_unless_that_takes_too_many_words() {
+        let git = Source::Git { repository: "https://host/r".to_owned(), reference: None };
+        let previous = Some("1m7wywrav50000000000".parse().unwrap());
+        let spec = BuildSpec { previous, ..spec(git) };
+        let policy: Value = serde_json::from_str(&place("sites", "").policy(&spec)).unwrap();
+        assert_eq!(
+            policy["Statement"][2],
+            json!({
+                "Effect": "Allow",
+                "Action": "s3:GetObject",
+                "Resource": [
+                    "arn:aws:s3:::sites/__outputs/1m7wywrav50000000000/*",
+                    "arn:aws:s3:::sites/__variants/1m7wywrav50000000000/*",
+                    "arn:aws:s3:::sites/__manifests/1m7wywrav50000000000.json",
+                ],
+            })
+        );
+        let long = place(&"b".repeat(63), &"p".repeat(130)).policy(&spec);
+        assert!(long.len() <= LONGEST && !long.contains("1m7wywrav50000000000"), "{long}");
     }
 
     #[test]

@@ -51,8 +51,9 @@ impl Sts {
             Some(attempt) => format!("{id}.{attempt}"),
             None => id.to_string(),
         };
-        let tags =
+        let mut tags =
             vec![tag("gitdeploy:project", spec.project.as_str()), tag("gitdeploy:deployment", id.as_str())];
+        tags.extend(spec.previous.as_ref().map(|previous| tag("gitdeploy:previous", previous.as_str())));
         self.assume(&session, self.place.policy(spec), tags).await
     }
 
@@ -115,6 +116,7 @@ mod tests {
             deployment: Some("1m7wywrav60000000000".parse().unwrap()),
             attempt: Some(Attempt(u64::MAX)),
             url: None,
+            previous: None,
             source: Source::Git { repository: "https://host/r".to_owned(), reference: None },
             settings: BuildSettings::default(),
             cache: CacheUse::default(),

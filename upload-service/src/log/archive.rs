@@ -105,7 +105,7 @@ pub(crate) async fn write(
     let packed = tokio::task::spawn_blocking(move || packed(&events));
     let bytes = packed.await.expect("the work does not panic").expect("memory can be written");
     let precondition = if untrue { Precondition::None } else { Precondition::Absent };
-    let put = Put { precondition, content_type: Some("application/zstd".to_owned()) };
+    let put = Put { precondition, content_type: Some("application/zstd".to_owned()), ..Put::default() };
     match store.put(&keys::log(id), Content::Bytes(bytes.into()), put).await {
         Ok(_) | Err(StoreError::Changed(_)) => Ok(()),
         Err(error) => Err(error),

@@ -85,6 +85,7 @@ pub(crate) fn order(number: u64) -> Order {
             deployment: Some(deployment(number)),
             attempt: Some(Attempt::FIRST),
             url: None,
+            previous: None,
             source: Source::Git {
                 repository: "https://git.example.org/a/blog".to_owned(),
                 reference: Some("main".to_owned()),

@@ -27,17 +27,60 @@ pub(super) fn put(
     content: &Content,
     precondition: &Precondition,
 ) -> Result<ETag, StoreError> {
+    write(root, key, precondition, |file| fill(file, content))
+}
+
+fn write(
+    root: &Path,
+    key: &Key,
+    precondition: &Precondition,
+    content: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
+) -> Result<ETag, StoreError> {
     let Some(target) = path(root, key) else {
         return Err(StoreError::denied(key.as_str(), "the store keeps files of its own there"));
     };
     let mut file = temporary(root).map_err(|error| cannot("write to", &root.join(TEMPORARY), error))?;
-    fill(&mut file, content)
+    content(&mut file)
         .and_then(|()| file.as_file().set_modified(SystemTime::now()))
         .and_then(|()| file.as_file().sync_all())
         .map_err(|error| cannot("write", &target, error))?;
     let etag = etag(&file.as_file().metadata().map_err(|error| cannot("write", &target, error))?);
     name(root, key, &target, file, precondition)?;
     Ok(etag)
+}
+
+/// The copy is another name of the same file, which nobody writes to under any of its names. So it takes no room,
+/// and its time, and thereby the name of its content, stay the same.
+pub(super) fn copy(root: &Path, from: &Key, etag: &ETag, to: &Key) -> Result<ETag, StoreError> {
+    let (Some(source), Some(target)) = (path(root, from), path(root, to)) else {
+        return Err(StoreError::denied(to.as_str(), "the store keeps files of its own there"));
+    };
+    let file = match linked(root, &source) {
+        Ok(file) => file,
+        Err(error) if cannot_exist(&error) => return Err(StoreError::NotFound(from.to_string())),
+        // The file system has no such names, or no more of them.
+        Err(_) => return copy_bytes(root, from, etag, to),
+    };
+    // What was linked may be a later file than the one that was meant.
+    let metadata = file.as_file().metadata().map_err(|error| cannot("read", &source, error))?;
+    if self::etag(&metadata) != *etag {
+        return Err(StoreError::Changed(from.to_string()));
+    }
+    let temporary = file.path().to_owned();
+    name(root, to, &target, file, &Precondition::None)?;
+    // Renaming one name of a file to another one does nothing, and leaves both (POSIX).
+    match fs::remove_file(&temporary) {
+        Err(error) if !cannot_exist(&error) => Err(cannot("remove", &temporary, error)),
+        _ => Ok(etag.clone()),
+    }
+}
+
+fn copy_bytes(root: &Path, from: &Key, etag: &ETag, to: &Key) -> Result<ETag, StoreError> {
+    let (source, meta) = open(root, from)?;
+    if meta.etag != *etag {
+        return Err(StoreError::Changed(from.to_string()));
+    }
+    write(root, to, &Precondition::None, |file| io::copy(&mut &source, file.as_file_mut()).map(drop))
 }
 
 pub(super) fn delete(root: &Path, key: &Key) -> Result<(), StoreError> {
@@ -65,6 +108,16 @@ pub(super) fn temporary(root: &Path) -> io::Result<NamedTempFile> {
             builder.tempfile_in(&directory)
         }
         _ => Err(error),
+    })
+}
+
+/// Like [`temporary`], for a file that there is already and that gets another name.
+fn linked(root: &Path, source: &Path) -> io::Result<NamedTempFile> {
+    let directory = root.join(TEMPORARY);
+    fs::create_dir_all(&directory)?;
+    tempfile::Builder::new().make_in(&directory, |name| {
+        fs::hard_link(source, name)?;
+        File::open(name)
     })
 }
 

@@ -61,13 +61,30 @@ pub(super) async fn open(config: &StoreConfig) -> Client {
 }
 
 /// What differs for a request that carries `bytes` bytes to the store.
-pub(super) fn upload(bytes: u64) -> Builder {
-    Builder::new().timeout_config(timeouts(ANSWER * 2 + Duration::from_secs(bytes / SLOWEST_UPLOAD)))
+pub(super) fn upload(bytes: u64, repeats: Repeats) -> Builder {
+    with(ANSWER * 2 + Duration::from_secs(bytes / SLOWEST_UPLOAD), repeats)
 }
 
 /// What differs for a request that S3 may take minutes to answer.
-pub(super) fn patient() -> Builder {
-    Builder::new().timeout_config(timeouts(Duration::from_mins(5)))
+pub(super) fn patient(repeats: Repeats) -> Builder {
+    with(Duration::from_mins(5), repeats)
+}
+
+/// Who repeats a request that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeats {
+    /// The SDK does.
+    Sdk,
+    /// A pace does, which hears of every failure.
+    Pace,
+}
+
+fn with(attempt: Duration, repeats: Repeats) -> Builder {
+    let builder = Builder::new().timeout_config(timeouts(attempt));
+    match repeats {
+        Repeats::Sdk => builder,
+        Repeats::Pace => builder.retry_config(RetryConfig::disabled()),
+    }
 }
 
 fn timeouts(attempt: Duration) -> TimeoutConfig {

@@ -46,12 +46,11 @@ impl Doing<'_> {
             (Some(404), _) => StoreError::NotFound(self.key.to_owned()),
             (Some(412), _) | (_, "ConditionalRequestConflict") => StoreError::Changed(self.key.to_owned()),
             (Some(416), _) => StoreError::RangeNotSatisfiable,
+            (Some(429 | 503), _) | (_, "SlowDown") => self.throttled(reason(error)),
             // Who renews our keys may have newer ones by then. The answer to a HEAD has no body to say that it is so.
             (_, code) if ENDED.contains(&code) => self.unavailable(reason(error)),
             (Some(400), "") if self.lent => self.unavailable(reason(error)),
-            (Some(400), "RequestTimeout") | (Some(408 | 409 | 425 | 429), _) => {
-                self.unavailable(reason(error))
-            }
+            (Some(400), "RequestTimeout") | (Some(408 | 409 | 425), _) => self.unavailable(reason(error)),
             (Some(300..=499 | 501), _) => self.denied(reason(error)),
             _ => self.unavailable(reason(error)),
         }
@@ -64,7 +63,15 @@ impl Doing<'_> {
 
     /// That the store may do it another time.
     pub(super) fn unavailable(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-        StoreError::unavailable(format!("cannot {} `{}` in `{}`", self.what, self.key, self.bucket), source)
+        StoreError::unavailable(self.context(), source)
+    }
+
+    fn throttled(&self, reason: Reason) -> StoreError {
+        StoreError::Throttled { context: self.context(), source: reason.into() }
+    }
+
+    fn context(&self) -> String {
+        format!("cannot {} `{}` in `{}`", self.what, self.key, self.bucket)
     }
 
     fn denied(&self, reason: Reason) -> StoreError {

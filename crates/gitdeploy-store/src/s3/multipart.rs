@@ -27,17 +27,7 @@ impl S3 {
         content: &Content,
         bytes: u64,
     ) -> Result<ETag, StoreError> {
-        let created = self
-            .client
-            .create_multipart_upload()
-            .bucket(&self.bucket)
-            .key(self.key(write.key))
-            .set_content_type(write.content_type.clone())
-            .set_metadata(write.metadata())
-            .send()
-            .await
-            .map_err(|error| self.doing("write", write.key.as_str()).failed(&error))?;
-        let id = created.upload_id.ok_or_else(|| self.doing("write", write.key.as_str()).incomplete())?;
+        let id = write.request(|| self.begin_parts(write)).await?;
         let written = self.send_parts(write, content, bytes, &id).await;
         if written.is_err() {
             self.abort(write, &id).await;
@@ -45,6 +35,23 @@ impl S3 {
         written
     }
 
+    async fn begin_parts(&self, write: &Write<'_>) -> Result<String, StoreError> {
+        let begun = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.bucket)
+            .key(self.key(write.key))
+            .set_content_type(write.content_type.clone())
+            .set_metadata(write.metadata())
+            .customize()
+            .config_override(upload(0, write.repeats()))
+            .send()
+            .await
+            .map_err(|error| self.doing("write", write.key.as_str()).failed(&error))?;
+        begun.upload_id.ok_or_else(|| self.doing("write", write.key.as_str()).incomplete())
+    }
+
+    /// A part that fails is sent again alone.
     async fn send_parts(
         &self,
         write: &Write<'_>,
@@ -56,11 +63,22 @@ impl S3 {
         let starts = (0..bytes.div_ceil(part_bytes)).map(|part| part * part_bytes);
         let parts: Vec<_> = stream::iter((1..).zip(starts))
             .map(|(number, start)| {
-                self.send_part(write, content, id, number, (start, part_bytes.min(bytes - start)))
+                let range = (start, part_bytes.min(bytes - start));
+                write.request(move || self.send_part(write, content, id, number, range))
             })
             .buffered(AT_A_TIME)
             .try_collect()
             .await?;
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        write.request(|| self.complete_parts(write, id, &parts)).await
+    }
+
+    async fn complete_parts(
+        &self,
+        write: &Write<'_>,
+        id: &str,
+        parts: &CompletedMultipartUpload,
+    ) -> Result<ETag, StoreError> {
         let completed = self
             .client
             .complete_multipart_upload()
@@ -69,9 +87,9 @@ impl S3 {
             .upload_id(id)
             .set_if_match(write.if_match.clone())
             .set_if_none_match(write.if_none_match.clone())
-            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .multipart_upload(parts.clone())
             .customize()
-            .config_override(patient())
+            .config_override(patient(write.repeats()))
             .send()
             .await
             .map_err(|error| write.refused(self.doing("write", write.key.as_str()).failed(&error)))?;
@@ -99,7 +117,7 @@ impl S3 {
             .part_number(number)
             .body(content.part(start, bytes).await?)
             .customize()
-            .config_override(upload(bytes))
+            .config_override(upload(bytes, write.repeats()))
             .send()
             .await
             .map_err(|error| self.doing("write", write.key.as_str()).failed(&error))?;

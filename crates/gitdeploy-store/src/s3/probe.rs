@@ -94,7 +94,7 @@ impl S3 {
         content: &'static str,
         precondition: Precondition,
     ) -> Result<ETag, StoreError> {
-        let put = Put { precondition, content_type: Some("text/plain".to_owned()) };
+        let put = Put { precondition, content_type: Some("text/plain".to_owned()), ..Put::default() };
         self.put_as_asked(key, Content::Bytes(Bytes::from_static(content.as_bytes())), put).await
     }
 

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use gitdeploy_core::Key;
 
 use super::S3;
-use super::client::upload;
+use super::client::{Repeats, upload};
 use super::multipart;
 use super::read::etag;
 use crate::error::StoreError;
 use crate::object::{Content, ETag, Precondition, Put};
+use crate::pace::Pace;
 
 /// The name of the metadata that tells our own write from somebody else's.
 const WRITE_ID: &str = "gitdeploy-write";
@@ -22,6 +23,7 @@ pub(super) struct Write<'a> {
     pub(super) if_match: Option<String>,
     pub(super) if_none_match: Option<String>,
     pub(super) id: Option<String>,
+    pace: Option<Pace>,
 }
 
 impl S3 {
@@ -47,7 +49,7 @@ impl S3 {
         let write = Write::new(key, put, multipart);
         let written = match &content {
             content if multipart => self.put_parts(&write, content, bytes).await,
-            content => self.put_whole(&write, content, bytes).await,
+            content => write.request(|| self.put_whole(&write, content, bytes)).await,
         };
         match (written, &write.id) {
             (Err(StoreError::Changed(key)), Some(id)) => {
@@ -69,7 +71,7 @@ impl S3 {
             .set_metadata(write.metadata())
             .body(content.part(0, bytes).await?)
             .customize()
-            .config_override(upload(bytes))
+            .config_override(upload(bytes, write.repeats()))
             .send()
             .await
             .map_err(|error| write.refused(self.doing("write", write.key.as_str()).failed(&error)))?;
@@ -91,7 +93,7 @@ impl S3 {
 }
 
 impl<'a> Write<'a> {
-    fn new(key: &'a Key, put: Put, multipart: bool) -> Self {
+    pub(super) fn new(key: &'a Key, put: Put, multipart: bool) -> Self {
         let (if_match, if_none_match) = match put.precondition {
             Precondition::None => (None, None),
             Precondition::Absent => (None, Some("*".to_owned())),
@@ -100,7 +102,23 @@ impl<'a> Write<'a> {
         let may_conflict = multipart || if_match.is_some() || if_none_match.is_some();
         // Without randomness we could not tell our write, and only that.
         let id = may_conflict.then(getrandom::u64).and_then(Result::ok).map(|id| format!("{id:016x}"));
-        Self { key, content_type: put.content_type, if_match, if_none_match, id }
+        Self { key, content_type: put.content_type, if_match, if_none_match, id, pace: put.pace }
+    }
+
+    /// Sends one of its requests, at its pace.
+    pub(super) async fn request<T, R>(&self, mut request: impl FnMut() -> R) -> Result<T, StoreError>
+    where
+        R: Future<Output = Result<T, StoreError>>,
+    {
+        match &self.pace {
+            Some(pace) => pace.run(request).await,
+            None => request().await,
+        }
+    }
+
+    /// Who repeats its requests.
+    pub(super) fn repeats(&self) -> Repeats {
+        if self.pace.is_some() { Repeats::Pace } else { Repeats::Sdk }
     }
 
     pub(super) fn metadata(&self) -> Option<std::collections::HashMap<String, String>> {

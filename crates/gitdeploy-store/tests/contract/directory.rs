@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use futures_util::future::join_all;
-use gitdeploy_store::{Content, ObjectStore, Precondition, Put, StoreError};
+use gitdeploy_store::{Content, Copy, ObjectStore, Precondition, Put, StoreError};
 
 use super::every::{everything, outputs};
 use super::{bytes, key, pattern, when, whole};
@@ -37,6 +37,20 @@ async fn a_copy_of_the_directory_keeps_the_names_of_contents() {
     let copied = Command::new("cp").arg("-a").arg("one").arg("two").current_dir(root.path()).status();
     assert!(copied.unwrap().success());
     assert_eq!(open(&root.path().join("two")).head(&key("a/b")).await.unwrap().etag, etag);
+}
+
+#[tokio::test]
+async fn a_copy_takes_no_room_and_leaves_nothing() {
+    use std::os::unix::fs::MetadataExt as _;
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path());
+    let etag = store.put(&key("a/from"), bytes("x"), Put::default()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.copy(&key("a/from"), &etag, &key("a/to"), Copy::default()).await.unwrap(), etag);
+    }
+    let links = |name: &str| root.path().join(name).metadata().unwrap().nlink();
+    assert_eq!((links("a/from"), links("a/to")), (2, 2));
+    assert_eq!(root.path().join(".tmp").read_dir().unwrap().count(), 0);
 }
 
 /// The writer reads its content from a pipe, which holds it in the middle for as long as the test likes.

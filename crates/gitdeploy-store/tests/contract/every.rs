@@ -6,7 +6,7 @@ use std::io::Write as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use gitdeploy_core::{Key, KeyPrefix, OutputId, keys};
 use gitdeploy_store::{
-    ByteRange, Content, ETag, Get, ObjectBody, ObjectStore, Precondition, Put, StoreError,
+    ByteRange, Content, Copy, ETag, Get, ObjectBody, ObjectStore, Precondition, Put, StoreError,
 };
 
 use super::{bytes, key, pattern, when, whole};
@@ -216,6 +216,49 @@ pub(super) async fn a_removed_object_is_gone(store: &ObjectStore) {
     assert!(matches!(store.head(&key("a/b/c")).await, Err(StoreError::NotFound(_))));
     assert_eq!(whole(store, &key("a/b/d")).await, "y");
     store.put(&key("a/b/c"), bytes("again"), when(Precondition::Absent)).await.unwrap();
+}
+
+pub(super) async fn a_copy_is_an_object_of_its_own(store: &ObjectStore) {
+    for (index, name) in ["a b.html", "100%+.txt", "ü/🦀.html", "what?#top"].into_iter().enumerate() {
+        let (from, to) = (key(&format!("from/{name}")), key(&format!("to/{index}/{name}")));
+        let etag = store.put(&from, bytes(name), Put::default()).await.unwrap();
+        let copy = Copy { content_type: Some("text/html".to_owned()), ..Copy::default() };
+        let copied = store.copy(&from, &etag, &to, copy).await.unwrap();
+        let meta = store.head(&to).await.unwrap();
+        assert_eq!(meta.etag, copied, "{name}");
+        assert!(meta.content_type.is_none_or(|kind| kind == "text/html"));
+
+        store.put(&from, bytes("other"), Put::default()).await.unwrap();
+        assert_eq!(whole(store, &to).await, name);
+        store.delete(&from).await.unwrap();
+        assert_eq!(whole(store, &to).await, name);
+        store.put(&to, bytes("later"), when(Precondition::Matches(copied))).await.unwrap();
+    }
+}
+
+pub(super) async fn a_copy_is_of_the_content_that_was_meant(store: &ObjectStore) {
+    let (from, to) = (key("a/from"), key("a/to"));
+    let etag = store.put(&from, bytes("one"), Put::default()).await.unwrap();
+    store.put(&from, bytes("other"), Put::default()).await.unwrap();
+    store.put(&to, bytes("old"), Put::default()).await.unwrap();
+    let changed = store.copy(&from, &etag, &to, Copy::default()).await;
+    assert!(matches!(changed, Err(StoreError::Changed(_))), "{changed:?}");
+    store.delete(&from).await.unwrap();
+    let missing = store.copy(&from, &etag, &to, Copy::default()).await;
+    assert!(matches!(missing, Err(StoreError::NotFound(_))), "{missing:?}");
+    assert_eq!(whole(store, &to).await, "old");
+}
+
+pub(super) async fn a_copy_replaces_what_was_there(store: &ObjectStore) {
+    let (from, to) = (key("a/from"), key("a/to"));
+    let etag = store.put(&from, bytes("new"), Put::default()).await.unwrap();
+    store.put(&to, bytes("old"), Put::default()).await.unwrap();
+    // The second time there is the same already.
+    for _ in 0..2 {
+        store.copy(&from, &etag, &to, Copy::default()).await.unwrap();
+        assert_eq!(whole(store, &to).await, "new");
+    }
+    assert_eq!(whole(store, &from).await, "new");
 }
 
 pub(super) async fn a_small_read_is_bounded(store: &ObjectStore) {

@@ -7,6 +7,7 @@ mod directory;
 mod environment;
 mod every;
 mod lent;
+mod pace;
 mod probe;
 mod s3;
 mod single_writer;
@@ -71,6 +72,9 @@ over_every_store! {
     a_listing_comes_in_pages_and_in_order
     a_listing_is_of_one_prefix
     a_removed_object_is_gone
+    a_copy_is_an_object_of_its_own
+    a_copy_is_of_the_content_that_was_meant
+    a_copy_replaces_what_was_there
     a_small_read_is_bounded
     the_store_can_be_reached_and_named
 }
@@ -84,7 +88,7 @@ fn bytes(text: &str) -> Content {
 }
 
 fn when(precondition: Precondition) -> Put {
-    Put { precondition, content_type: None }
+    Put { precondition, ..Put::default() }
 }
 
 /// Bytes that differ from their neighbours, so that a part in the wrong place shows.

@@ -10,7 +10,7 @@ use gitdeploy_test::s3::{Fault, Operation, S3Server};
 
 use super::{bytes, config, key, open, pattern, when, whole};
 
-async fn start() -> (S3Server, ObjectStore) {
+pub(super) async fn start() -> (S3Server, ObjectStore) {
     let server = S3Server::start().await.unwrap();
     let store = open(&config(&server)).await;
     (server, store)
@@ -208,7 +208,7 @@ async fn a_wrong_key_is_noticed_and_never_shown() {
 }
 
 /// 70 MiB, most of it a hole.
-fn large_file() -> tempfile::NamedTempFile {
+pub(super) fn large_file() -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(70 * 1024 * 1024).unwrap();
     for part in 0..5 {

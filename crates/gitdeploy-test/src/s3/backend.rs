@@ -111,7 +111,13 @@ impl S3 for Backend {
         };
         let mut objects = self.objects();
         let mut stored = objects.get(bucket, key)?;
+        let of_source = Conditions { if_match: req.input.copy_source_if_match, if_none_match: None };
+        of_source.check(&stored, || s3_error!(PreconditionFailed))?;
         stored.modified = std::time::SystemTime::now();
+        if req.input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE") {
+            stored.content_type = req.input.content_type;
+            stored.metadata = req.input.metadata;
+        }
         let last_modified = Some(stored.modified.into());
         let etag = objects.put(&req.input.bucket, &req.input.key, stored, &Conditions::default())?;
         let result = CopyObjectResult { e_tag: Some(etag), last_modified, ..Default::default() };

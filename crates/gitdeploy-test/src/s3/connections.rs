@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use super::Shared;
 use super::call::Call;
 use super::fault::Fault;
+use super::operation::Operation;
 use crate::connections::{self, Error};
 
 type Body = UnsyncBoxBody<Bytes, Error>;
@@ -30,10 +31,24 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>, Error> {
     let call = Call::read(&request);
     let fault = shared.faults.lock().expect("no panic while locked").meet(call.operation);
+    let under_way = UnderWay { operation: call.operation, shared };
     let answer = meet(fault, request, shared).await;
+    drop(under_way);
     let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
     shared.calls.lock().expect("no panic while locked").push(Call { status, ..call });
     answer
+}
+
+/// A request that is counted until it has an answer, or the client is gone.
+struct UnderWay<'a> {
+    operation: Operation,
+    shared: &'a Shared,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.shared.faults.lock().expect("no panic while locked").end(self.operation);
+    }
 }
 
 async fn meet(
@@ -48,6 +63,8 @@ async fn meet(
             carry_out(request, shared).await
         }
         Some(Fault::Status(status)) => refuse(request, status).await,
+        Some(Fault::BusyAbove(_)) => refuse(request, 503).await,
+        Some(Fault::Silence) => std::future::pending().await,
         Some(Fault::Reset) => Err("reset on demand".into()),
         Some(Fault::LostAnswer) => {
             drop(carry_out(request, shared).await?.into_body().collect().await?);

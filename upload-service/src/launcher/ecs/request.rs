@@ -190,6 +190,7 @@ mod tests {
                 deployment: Some("06gzr1vtp7njn36zcgxy".parse().unwrap()),
                 attempt: Some(Attempt(2)),
                 url: None,
+                previous: None,
                 source,
                 settings: BuildSettings { command: Some("make".to_owned()), ..BuildSettings::default() },
                 cache: CacheUse::default(),

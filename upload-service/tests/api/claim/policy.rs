@@ -1,9 +1,12 @@
 //! What a session policy allows, as AWS decides it.
 
+use gitdeploy_core::State;
+use gitdeploy_core::claim::Claim;
 use gitdeploy_core::manifest::Origin;
 use gitdeploy_test::aws::Session;
 use gitdeploy_test::iam::{self, Policy, Request};
-use upload_service::catalog::SourceKind;
+use jiff::Timestamp;
+use upload_service::catalog::{Ending, Finished, SourceKind};
 
 use super::lending::{Lending, ROLE_POLICY, SESSION};
 
@@ -72,4 +75,41 @@ async fn a_session_reaches_its_own_deployment_only() {
     }
     assert!(allows(of_upload, "s3:GetObject", &format!("__uploads/{other}.tar.zst")));
     assert!(!allows(of_upload, "s3:PutObject", &format!("__uploads/{other}.tar.zst")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_may_read_the_deployment_in_production_and_is_told_of_it() {
+    let lending = Lending::start().await;
+    let before = lending.begin("https://host/blog").await;
+    let ready = Ending {
+        state: State::Ready,
+        phase: None,
+        files: Some(1),
+        bytes: Some(2),
+        failure: None,
+        origin: Origin::default(),
+    };
+    let finished =
+        lending.control.catalog().finish(&before.id, before.attempt, ready, Timestamp::now()).await.unwrap();
+    assert_eq!(finished, Finished::Promoted);
+
+    let after = lending.begin("https://host/blog").await;
+    let of_other = lending.begin("https://host/docs").await;
+    let answer = lending.claim(&after, SESSION).await;
+    let claim: Claim = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(claim.variables.get("GITDEPLOY_PREVIOUS").map(String::as_str), Some(before.id.as_str()));
+    let session = lending.aws.sessions().pop().unwrap();
+    assert!(session.tags.contains(&("gitdeploy:previous".to_owned(), before.id.to_string())));
+    assert!(lending.claim(&of_other, SESSION).await.status.is_success());
+    let other = lending.aws.sessions().pop().unwrap();
+    for key in [
+        format!("__manifests/{}.json", before.id),
+        format!("__outputs/{}/index.html", before.id),
+        format!("__variants/{}/br/index.html", before.id),
+    ] {
+        assert!(allows(&session, "s3:GetObject", &key), "{key}");
+        assert!(!allows(&session, "s3:PutObject", &key), "{key}");
+        assert!(!allows(&other, "s3:GetObject", &key), "{key}");
+    }
+    assert!(!allows(&session, "s3:GetObject", &format!("__logs/{}.ndjson.zst", before.id)));
 }
