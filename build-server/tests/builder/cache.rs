@@ -40,6 +40,11 @@ fn npm() -> Repository {
 
 async fn build(builder: &Builder, repository: &Repository, vars: &[(&str, &str)]) -> Built {
     builder.git.add("site", repository);
+    build_again(builder, vars).await
+}
+
+/// Builds the repository that was built before.
+async fn build_again(builder: &Builder, vars: &[(&str, &str)]) -> Built {
     let network = NETWORK.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
     let program = network.fold(builder.program("site"), |program, (name, value)| program.var(name, value));
     let program = vars.iter().fold(program, |program, (name, value)| program.var(name, value));
@@ -166,9 +171,9 @@ async fn a_preview_reads_what_production_keeps_and_keeps_it_for_previews() {
 #[tokio::test]
 async fn two_builds_that_keep_the_same_leave_one_that_can_be_used() {
     let builder = Builder::new().await;
-    let site = npm();
+    builder.git.add("site", &npm());
     let ids = ["1m7wywrav60000000000", "1m7wywrav60000000001"].map(|id| [("DEPLOYMENT_ID", id)]);
-    let (one, two) = tokio::join!(build(&builder, &site, &ids[0]), build(&builder, &site, &ids[1]));
+    let (one, two) = tokio::join!(build_again(&builder, &ids[0]), build_again(&builder, &ids[1]));
     assert!(one.phases().contains(&Phase::Save) && two.phases().contains(&Phase::Save));
     let third = build(&builder, &npm(), &[]).await;
     assert!(third.has_line("the installed packages (exact)"), "{:#?}", third.lines());

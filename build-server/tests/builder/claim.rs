@@ -239,11 +239,11 @@ async fn a_service_that_stays_away_is_named() {
         (endless, "longer than"),
     ] {
         let service = Service::start(vec![answer]).await;
-        let mut running = program(&service.url).var("GITDEPLOY_BUILD_READY_SECONDS", "2").start();
+        let mut running = program(&service.url).var("GITDEPLOY_BUILD_READY_SECONDS", "5").start();
         assert_eq!(running.wait(LIMIT).await, 75, "{:#?}", running.stderr());
         let stderr = running.stderr();
         let last = stderr.last().unwrap();
-        let begin = "error: the upload service could not be reached within 2 s: ";
+        let begin = "error: the upload service could not be reached within 5 s: ";
         assert!(last.starts_with(begin) && last.contains(says), "{stderr:#?}");
         assert!(service.asked().len() > 1);
     }

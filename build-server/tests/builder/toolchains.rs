@@ -58,8 +58,8 @@ async fn builds(name: &str) {
     built.assert_ready();
     let index = builder.published("index.html").unwrap();
     assert!(index.contains(&project.index), "{index}");
-    let manager = built.decision("package_manager").map(|decision| &decision.value);
-    assert_eq!(manager, project.manager.as_ref());
+    let manager = &built.decision("package_manager").unwrap().value;
+    assert_eq!(manager, project.manager.as_deref().unwrap_or("none"));
     if let Some(text) = &project.script {
         let manifest = builder.manifest().unwrap();
         let files = manifest.files.iter().filter(|(_, file)| file.content_type.contains("javascript"));
