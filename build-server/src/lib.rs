@@ -148,12 +148,13 @@ async fn run(settings: Settings, vars: &Vars, known: &Known) -> anyhow::Result<E
             return Err(error.into());
         }
     };
-    let mut end = pipeline::run(&spec, &config, vars, &store, &recorder, &cancel).await;
+    let (mut end, workspace) = pipeline::run(&spec, &config, vars, &store, &recorder, &cancel).await;
     recorder.redact(&mut end);
     if let Some(failure) = &end.failure {
         tracing::info!(code = %failure.code, "{failure}");
     }
     recorder.close(Some(&store), end.clone()).await;
+    drop(workspace);
     Ok(end)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gitdeploy_core::event::{Decision, LogLine, PhaseChange, PhaseState};
+use gitdeploy_core::event::{Decision, LogLine, Outcome, PhaseChange, PhaseState};
 use gitdeploy_core::{Attempt, Body, End, Event, OutputId, Phase, Stream, keys};
 use gitdeploy_store::{Content, ObjectStore, Put};
 use tokio::task::JoinHandle;
@@ -15,6 +15,10 @@ use super::redact;
 use super::sender::{self, Outlet};
 use super::spool::Spool;
 use crate::secrets::Secrets;
+
+/// How long the store may take for the log, and for that of a build that was canceled.
+const ARCHIVE: Duration = Duration::from_mins(1);
+const ARCHIVE_CANCELED: Duration = Duration::from_secs(3);
 
 /// How long the end of a build waits for the bus to take more of the log.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -120,9 +124,15 @@ impl Recorder {
     /// Archives the log, records the end and waits until the bus has taken it, as long as it takes any. Whoever
     /// sees the end finds the archive. What is recorded from now on is lost.
     pub(crate) async fn close(self, store: Option<&ObjectStore>, end: End) {
+        // Whoever cancels waits for the end.
+        let limit = if end.state == Outcome::Canceled { ARCHIVE_CANCELED } else { ARCHIVE };
         let last = self.spool.close(Body::End(end));
         let archived = match store {
-            Some(store) => self.archive(store, &last).await,
+            Some(store) => {
+                tokio::time::timeout(limit, self.archive(store, &last)).await.unwrap_or_else(|_| {
+                    Err(anyhow::anyhow!("the store did not take it within {} s", limit.as_secs()))
+                })
+            }
             None => Ok(()),
         };
         match archived {

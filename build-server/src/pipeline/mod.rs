@@ -7,6 +7,7 @@ mod workspace;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use gitdeploy_core::event::{Outcome, PhaseChange, PhaseState};
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use packages::Installed;
-use workspace::Workspace;
+pub(crate) use workspace::Workspace;
 
 use crate::cache::{Cache, Restored, Saving};
 use crate::classify;
@@ -34,7 +35,8 @@ use crate::site::{self, Names, Site};
 use crate::source::{self, Fetched};
 use crate::stop::{Stop, disk};
 
-/// Runs all phases and says how it ended.
+/// Runs all phases and says how it ended. The workspace comes with it: to remove it takes its time, and the end is to
+/// be told before.
 pub(crate) async fn run(
     spec: &BuildSpec,
     config: &Config,
@@ -42,9 +44,9 @@ pub(crate) async fn run(
     store: &ObjectStore,
     recorder: &Recorder,
     cancel: &CancellationToken,
-) -> End {
-    let (started, peak) = (Timestamp::now(), AtomicU64::new(0));
-    let build = Build { spec, config, vars, store, recorder, cancel, started, peak };
+) -> (End, Option<Workspace>) {
+    let (started, peak, workspace) = (Timestamp::now(), AtomicU64::new(0), OnceLock::new());
+    let build = Build { spec, config, vars, store, recorder, cancel, started, peak, workspace };
     let end = match build.run().await {
         Ok(end) => end,
         Err(Stop { outcome, failure, exit_code, signal, phase }) => {
@@ -52,7 +54,7 @@ pub(crate) async fn run(
         }
     };
     let peak = build.peak.into_inner();
-    End { peak_memory_bytes: (peak > 0).then_some(peak), ..end }
+    (End { peak_memory_bytes: (peak > 0).then_some(peak), ..end }, build.workspace.into_inner())
 }
 
 struct Build<'a> {
@@ -66,6 +68,8 @@ struct Build<'a> {
     started: Timestamp,
     /// The most memory that commands held so far, in bytes.
     peak: AtomicU64,
+    /// Where it is done, once there is such a place.
+    workspace: OnceLock<Workspace>,
 }
 
 /// What came of a phase.
@@ -88,8 +92,9 @@ struct Built<'a> {
 
 impl Build<'_> {
     async fn run(&self) -> Result<End, Stop> {
-        let make = async { Workspace::make(self.config).map(Done::of) };
-        let workspace = self.in_phase(Phase::Boot, make).await?;
+        let boot = async { Workspace::make(self.config).map(Done::of) };
+        let made = self.in_phase(Phase::Boot, boot).await?;
+        let workspace = self.workspace.get_or_init(|| made);
 
         let source = workspace.source();
         let fetch = source::fetch(self.spec, self.config, self.store, &source, self.recorder, self.cancel);
@@ -100,7 +105,7 @@ impl Build<'_> {
             let files = self.in_phase(Phase::Validate, self.walk(&source, false, Owner::ours())).await?;
             Built { files, origin: fetched.origin, project: None, preset: None, keeps: None }
         } else {
-            self.build(&workspace, fetched).await?
+            self.build(workspace, fetched).await?
         };
         let (site, assets) = self.in_phase(Phase::Process, self.process(&mut built, &source)).await?;
         let Built { origin, keeps, .. } = built;

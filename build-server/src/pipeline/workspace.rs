@@ -12,7 +12,7 @@ use crate::sandbox::Sandbox;
 use crate::stop::{Stop, disk};
 
 /// The directories of one build. They are removed with it.
-pub(super) struct Workspace(tempfile::TempDir);
+pub(crate) struct Workspace(tempfile::TempDir);
 
 impl Workspace {
     pub(super) fn make(config: &Config) -> Result<Self, Stop> {

@@ -68,9 +68,8 @@ impl Bucket {
         running.signal(Signal::SIGKILL);
         drop(running);
         // What it has sent is not carried out in the middle of what follows.
-        self.server.stop().await;
+        self.server.cut().await.unwrap();
         self.server.clear_faults();
-        self.server.resume().await.unwrap();
     }
 
     pub(crate) fn manifest(&self, id: &str) -> Option<Manifest> {

@@ -1,13 +1,19 @@
 //! A build that is told to stop, stops: soon, with an end, and without publishing.
 
-use gitdeploy_core::FailureCode;
+use std::time::Duration;
+
 use gitdeploy_core::event::Outcome;
+use gitdeploy_core::{FailureCode, Phase};
 use gitdeploy_test::git::Repository;
+use gitdeploy_test::s3::{Fault, Operation, S3Server};
 use nix::sys::signal::Signal;
 
 use crate::harness::{Builder, Built, LIMIT};
 
 const CANCELED: i32 = 130;
+
+/// How long a canceled build may go on: what ECS gives a task is 30 s.
+const CANCEL: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_signal_cancels_the_build() {
@@ -47,6 +53,55 @@ async fn a_clone_is_canceled_too() {
     running.wait_for_line("cloning", LIMIT).await;
     running.signal(Signal::SIGINT);
     assert_eq!(Built::of(running).await.end().state, Outcome::Canceled);
+}
+
+#[tokio::test]
+async fn an_install_is_canceled_too() {
+    let builder = Builder::new().await;
+    builder.git.add("site", &Repository::new().file("build.sh", "exit 1").commit("First"));
+    let program = builder
+        .program("site")
+        .var("GITDEPLOY_BUILD_INSTALL", "echo started; sleep 600")
+        .var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
+    let running = program.start();
+    running.wait_for_line(r#""text":"started""#, LIMIT).await;
+    running.signal(Signal::SIGTERM);
+    let built = Built::of(running).await;
+    assert_eq!((built.end().state, built.end().phase), (Outcome::Canceled, Some(Phase::Install)));
+}
+
+/// A store that does not answer holds up no cancel: neither while the cache is looked for nor in the upload. What
+/// is published already stays so if it is the cache that cannot be kept.
+#[tokio::test]
+async fn a_silent_store_does_not_hold_up_a_cancel() {
+    let server = S3Server::start().await.unwrap();
+    let builder = Builder::new().await;
+    let site = "mkdir -p dist node_modules/.cache; echo hi > dist/index.html; date > node_modules/.cache/x";
+    let repository = Repository::new()
+        .file(
+            "package.json",
+            r#"{ "scripts": { "build": "bash build.sh" }, "devDependencies": { "parcel": "2" } }"#,
+        )
+        .file("build.sh", site);
+    builder.git.add("site", &repository.commit("First"));
+    let program = || {
+        let program = builder.program("site").vars(server.vars());
+        program.var("GITDEPLOY_BUILD_INSTALL", "true").var("GITDEPLOY_BUILD_OUTPUT", "dist")
+    };
+    for (operation, phase) in [(Operation::GetObject, Phase::Restore), (Operation::PutObject, Phase::Upload)]
+    {
+        let running = program().start();
+        let started = |phase| format!(r#""phase":"{phase}","state":"started""#);
+        // The store has been found by then.
+        running.wait_for_line(&started(Phase::Boot), LIMIT).await;
+        server.fail(operation, Fault::Silence, usize::MAX);
+        running.wait_for_line(&started(phase), LIMIT).await;
+        running.signal(Signal::SIGTERM);
+        let built = Built::within(running, CANCEL).await;
+        assert_eq!((built.end().state, built.end().phase), (Outcome::Canceled, Some(phase)));
+        server.clear_faults();
+    }
+    assert!(!server.keys().iter().any(|key| key.starts_with("__manifests/")));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod hostile;
 mod install;
 mod isolation;
 mod log;
+mod managers;
 mod output;
 mod private;
 mod publish;

@@ -38,7 +38,14 @@ const SECRET_KEY: &str = "test-secret-key";
 pub struct S3Server {
     address: SocketAddr,
     shared: Arc<Shared>,
-    serving: Mutex<Option<JoinHandle<()>>>,
+    serving: Mutex<Option<Serving>>,
+}
+
+/// What takes connections, and a second hold on its port.
+#[derive(Debug)]
+struct Serving {
+    task: JoinHandle<()>,
+    port: std::net::TcpListener,
 }
 
 /// What all connections share.
@@ -68,7 +75,7 @@ impl S3Server {
         let (faults, calls) = (Mutex::default(), Mutex::default());
         let shared = Arc::new(Shared { objects, faults, calls, ring, service: service.build() });
         let server = Self { address: listener.local_addr()?, shared, serving: Mutex::new(None) };
-        server.serve(listener);
+        server.serve(listener)?;
         Ok(server)
     }
 
@@ -173,23 +180,35 @@ impl S3Server {
     /// Cuts all connections and refuses new ones.
     pub async fn stop(&self) {
         let serving = self.serving.lock().expect("no panic while locked").take();
-        if let Some(serving) = serving {
-            serving.abort();
+        if let Some(Serving { task, .. }) = serving {
+            task.abort();
             // Only then is the port closed.
-            drop(serving.await);
+            drop(task.await);
         }
+    }
+
+    /// Cuts all connections, and with them what is on its way, and goes on with the same port.
+    pub async fn cut(&self) -> std::io::Result<()> {
+        let serving = self.serving.lock().expect("no panic while locked").take();
+        let Some(Serving { task, port }) = serving else { return Ok(()) };
+        task.abort();
+        drop(task.await);
+        self.serve(TcpListener::from_std(port)?)
     }
 
     /// Listens again, on the same port and with the same objects.
     pub async fn resume(&self) -> anyhow::Result<()> {
         self.stop().await;
-        self.serve(TcpListener::bind(self.address).await?);
-        Ok(())
+        Ok(self.serve(TcpListener::bind(self.address).await?)?)
     }
 
-    fn serve(&self, listener: TcpListener) {
-        let serving = tokio::spawn(connections::accept(listener, Arc::clone(&self.shared)));
-        *self.serving.lock().expect("no panic while locked") = Some(serving);
+    fn serve(&self, listener: TcpListener) -> std::io::Result<()> {
+        let listener = listener.into_std()?;
+        let port = listener.try_clone()?;
+        let accepting = connections::accept(TcpListener::from_std(listener)?, Arc::clone(&self.shared));
+        let task = tokio::spawn(accepting);
+        *self.serving.lock().expect("no panic while locked") = Some(Serving { task, port });
+        Ok(())
     }
 
     fn stored(&self, key: &str) -> Option<Stored> {
@@ -207,8 +226,8 @@ impl S3Server {
 
 impl Drop for S3Server {
     fn drop(&mut self) {
-        if let Some(serving) = self.serving.lock().expect("no panic while locked").take() {
-            serving.abort();
+        if let Some(Serving { task, .. }) = self.serving.lock().expect("no panic while locked").take() {
+            task.abort();
         }
     }
 }
