@@ -1,7 +1,7 @@
 //! Keeps what a repository decides away from everything else: its commands run as a user of their own, with few
 //! rights and with limits, and nothing of them is left when they have ended.
 //!
-//! A command is started through this program itself, under another name: [`enter`] gives up in the new process what
+//! A command is started through this program itself, under another name: [`enter()`] gives up in the new process what
 //! a build may not have and then becomes `bash`. Only so can it be done step by step and without `unsafe`
 //! (docs/adr/0017-sandbox.md). Where the builder is not root, commands keep its user; the rest is the same.
 
