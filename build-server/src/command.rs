@@ -107,6 +107,11 @@ impl Command<'_> {
         {
             return Err(defect);
         }
+        // What cancels the build may have met the command as well, and before us.
+        let ended = match ended {
+            Ended::Exited(status) if !status.success() && cancel.is_cancelled() => Ended::Canceled,
+            ended => ended,
+        };
         let oom_killed = memory::oom_kills() > kills;
         Ok(Ran { ended, peak: peak.max(largest_process()), oom_killed })
     }

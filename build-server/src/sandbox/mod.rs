@@ -171,7 +171,9 @@ impl Sandbox {
             processes.kill();
             return Ok(!processes.is_empty());
         }
-        let output = self.ourselves(enter::END).env_clear().stdin(Stdio::null()).output().await?;
+        // What is sent to the group of the builder, such as Ctrl-C, must not meet it.
+        let mut end = self.ourselves(enter::END);
+        let output = end.env_clear().stdin(Stdio::null()).process_group(0).output().await?;
         match output.status.code() {
             Some(0) => Ok(true),
             Some(code) if code == i32::from(enter::NONE_LEFT) => Ok(false),

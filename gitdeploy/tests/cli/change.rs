@@ -40,7 +40,8 @@ async fn a_build_is_canceled_from_another_terminal() {
     let canceled = machine.run(&["cancel", &id]).await;
     assert_eq!((canceled.exit_code, canceled.stdout.len()), (0, 0));
     assert_eq!(canceled.stderr, [format!("{id} is being canceled; `gitdeploy logs {id} -f` shows its end")]);
-    assert_eq!(Ran::of(deploy).await.exit_code, 4);
+    let ended = Ran::of(deploy).await;
+    assert_eq!(ended.exit_code, 4, "{ended:#?}");
     let again = machine.run(&["cancel", &id]).await;
     assert_eq!((again.exit_code, again.stderr), (0, vec![format!("{id} is canceled")]));
     machine.run(&["cancel", "nothing-like-it"]).await.assert_refused(2, "there is no deployment");

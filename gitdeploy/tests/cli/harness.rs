@@ -122,7 +122,13 @@ impl Up {
     /// Waits for the last line of standard output.
     pub(crate) async fn url(&self) -> String {
         self.running.wait_for_line("serving until Ctrl-C", LIMIT).await;
-        self.running.stdout().last().unwrap().clone()
+        // The two outputs come on ways of their own.
+        loop {
+            if let Some(line) = self.running.stdout().last() {
+                return line.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Ctrl-C in a terminal, which meets all processes.

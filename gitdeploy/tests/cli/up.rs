@@ -89,7 +89,7 @@ async fn ctrl_c_in_a_build_cancels_it() {
     assert_eq!(up.interrupt().await, 4);
     let up = machine.up(&[]).await;
     let deployment = &machine.list().await[0];
-    assert!(["canceled", "lost"].contains(&deployment["state"].as_str().unwrap()), "{deployment}");
+    assert!(["canceled", "lost"].contains(&deployment["state"].as_str().unwrap()), "{deployment:#}");
     assert!(deployment["failure"]["cause"].is_string());
     assert_eq!(up.page("slow").await.0, 404);
 }
