@@ -96,8 +96,7 @@ fn is_somebodys(user: Uid) -> bool {
 }
 
 /// Removes what an earlier build of the same user has left where everybody may write.
-pub(super) fn sweep(user: Option<Uid>) {
-    let Some(user) = user else { return };
+pub(super) fn sweep(user: Uid) {
     for entry in SHARED.iter().flat_map(std::fs::read_dir).flatten().flatten() {
         let Ok(meta) = entry.path().symlink_metadata() else { continue };
         if meta.uid() == user.as_raw() {

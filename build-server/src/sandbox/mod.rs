@@ -57,9 +57,12 @@ impl Sandbox {
             return Ok(Self { lease: None });
         }
         let lease = Lease::take(users, limit).await?;
+        let user = lease.user;
         let sandbox = Self { lease: Some(lease) };
         sandbox.quiesce().await?;
-        lease::sweep(sandbox.user());
+        tokio::task::spawn_blocking(move || lease::sweep(user))
+            .await
+            .map_err(|error| disk("cannot remove what an earlier build left")(error.into()))?;
         Ok(sandbox)
     }
 
