@@ -40,12 +40,8 @@ impl Builder {
         self.knowing(Program::of_workspace("build-server"))
     }
 
-    /// A builder for the repository `site`, which is started by `program`.
-    pub(crate) fn site(&self, program: Program) -> Program {
-        self.knowing(program).var("GIT_REPOSITORY_URL", self.git.url("site"))
-    }
-
-    fn knowing(&self, program: Program) -> Program {
+    /// A builder that is started by `program` and knows everything but its repository.
+    pub(crate) fn knowing(&self, program: Program) -> Program {
         program
             .var("PROJECT_ID", "site")
             .var("GITDEPLOY_STORE_DIRECTORY", self.store.path())

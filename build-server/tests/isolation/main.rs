@@ -1,13 +1,19 @@
-//! What a build cannot do, where the builder is root and commands have a user of their own. Only root can show it:
-//! `.ci/run` runs these tests, `cargo test` does with `-- --include-ignored`.
+//! What a build cannot do, where the builder is root and commands have a user of their own. Only root can show it, so
+//! `cargo test` leaves these tests out unless they are named (`--test isolation`), as `.ci/run` does.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod ending;
+#[expect(dead_code, reason = "the other tests of the builder need more of it")]
+#[path = "../builder/harness.rs"]
+mod harness;
 mod users;
 
 use std::os::unix::fs::PermissionsExt;
 
 use gitdeploy_core::FailureCode;
 use gitdeploy_core::event::Outcome;
+use gitdeploy_test::binary::{Program, path};
 use gitdeploy_test::git::Repository;
 use nix::sys::resource::Resource;
 
@@ -15,6 +21,17 @@ use crate::harness::{Builder, Built, LIMIT};
 
 /// A site, so that a build ends well.
 const SITE: &str = "mkdir dist; echo hi > dist/index.html";
+
+/// A store and builders, for whoever can show something.
+async fn builder() -> Builder {
+    assert!(nix::unistd::Uid::effective().is_root(), "only root can show how builds are kept apart");
+    Builder::new().await
+}
+
+/// A builder for the repository `site` that is started by way of another program.
+fn started_by(builder: &Builder, program: Program) -> Program {
+    builder.knowing(program).var("GIT_REPOSITORY_URL", builder.git.url("site"))
+}
 
 /// What there is in `/proc` about the builder itself, which is the parent of the build's first process.
 const LOOK_AT_THE_BUILDER: &str = r#"
@@ -27,9 +44,8 @@ const LOOK_AT_THE_BUILDER: &str = r#"
 "#;
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn a_command_has_a_user_without_rights_groups_or_descriptors() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let script = format!(
         "grep -E '^(Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap[A-Z][a-z]+):' /proc/self/status; \
          echo limits $(ulimit -u) $(ulimit -n) $(ulimit -f) $(ulimit -c); \
@@ -62,9 +78,8 @@ async fn a_command_has_a_user_without_rights_groups_or_descriptors() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn the_builder_cannot_be_read_or_signalled() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let script = format!("{LOOK_AT_THE_BUILDER}\n{SITE}");
     let built = builder.build_script(&script, &[("AWS_SECRET_ACCESS_KEY", "hidden-aws")]).await;
     built.assert_ready();
@@ -74,11 +89,10 @@ async fn the_builder_cannot_be_read_or_signalled() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn system_calls_that_no_build_needs_are_refused() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let repository = Repository::new()
-        .file("calls.py", include_str!("isolation/calls.py"))
+        .file("calls.py", include_str!("calls.py"))
         .file(
             "addresses.js",
             "console.log('addresses ' + (Object.keys(require('os').networkInterfaces()).length > 0))",
@@ -102,9 +116,8 @@ async fn system_calls_that_no_build_needs_are_refused() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn a_fork_bomb_ends_with_its_build() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let vars = [("GITDEPLOY_BUILD_USERS", "1712"), ("GITDEPLOY_BUILD_SECONDS", "3")];
     let built = builder.build_script("bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 600", &vars).await;
     built.assert_failed(1, Outcome::TimedOut, FailureCode::BuildTimeout);
@@ -112,9 +125,8 @@ async fn a_fork_bomb_ends_with_its_build() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn a_daemon_does_not_outlive_its_command() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let script = format!(
         "{SITE}; setsid -f bash -c '(trap \"\" INT TERM HUP; while true; do date > dist/late.html; sleep 0.01; done) &' \
          >/dev/null 2>&1; sleep 0.2; ls dist"
@@ -126,9 +138,8 @@ async fn a_daemon_does_not_outlive_its_command() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn nothing_that_a_build_leaves_in_the_repository_runs_as_the_builder() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let mark = tempfile::tempdir().unwrap();
     std::fs::set_permissions(mark.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let payload = format!("#!/bin/sh\ntouch {}/$(id -u)-$(basename $0)\n", mark.path().display());
@@ -147,9 +158,8 @@ async fn nothing_that_a_build_leaves_in_the_repository_runs_as_the_builder() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn files_of_others_are_not_published() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     for (link, code) in [
         ("ln -s /etc/shadow dist/shadow", FailureCode::OutputLink),
         ("ln -s /proc/self/environ dist/environ", FailureCode::OutputLink),
@@ -167,9 +177,8 @@ async fn files_of_others_are_not_published() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn an_output_of_a_million_files_is_refused() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let script = format!(
         "{SITE}; mkdir dist/d0; (cd dist/d0; seq 5000 | xargs touch); for n in $(seq 200); do ln -s d0 dist/d$n; done"
     );
@@ -179,16 +188,15 @@ async fn an_output_of_a_million_files_is_refused() {
 
 /// Those that the images are given.
 #[tokio::test]
-#[ignore = "needs root"]
 async fn six_capabilities_are_enough() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let script = format!("touch /tmp/gitdeploy-test-six; id -u; {SITE}");
     builder.git.add("site", &Repository::new().file("build.sh", script).commit("First"));
     for _ in 0..2 {
-        let program = gitdeploy_test::binary::Program::new("setpriv")
+        let program = Program::new("setpriv")
             .args(["--bounding-set", "-all,+chown,+dac_override,+fowner,+kill,+setgid,+setuid"])
-            .arg(gitdeploy_test::binary::path("build-server"));
-        let program = builder.site(program).var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
+            .arg(path("build-server"));
+        let program = started_by(&builder, program).var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
         let built = Built::of(program.var("GITDEPLOY_BUILD_USERS", "1716").start()).await;
         built.assert_ready();
         assert!(built.lines().contains(&"1716"));
@@ -197,9 +205,8 @@ async fn six_capabilities_are_enough() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn a_workspace_that_somebody_could_replace_is_not_used() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let place = tempfile::tempdir().unwrap();
     std::os::unix::fs::chown(place.path(), Some(1717), None).unwrap();
     builder.git.add("site", &Repository::new().file("build.sh", SITE).commit("First"));
@@ -211,14 +218,12 @@ async fn a_workspace_that_somebody_could_replace_is_not_used() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn without_the_right_to_change_users_nothing_is_run() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     builder.git.add("site", &Repository::new().file("build.sh", SITE).commit("First"));
-    let program = gitdeploy_test::binary::Program::new("setpriv")
-        .args(["--bounding-set", "-setuid,-setgid"])
-        .arg(gitdeploy_test::binary::path("build-server"));
-    let program = builder.site(program).var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
+    let program =
+        Program::new("setpriv").args(["--bounding-set", "-setuid,-setgid"]).arg(path("build-server"));
+    let program = started_by(&builder, program).var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
     let built = Built::of(program.start()).await;
     built.assert_failed(75, Outcome::PlatformError, FailureCode::BuilderFailed);
     let failure = built.end().failure.as_ref().unwrap().to_string();
@@ -227,9 +232,8 @@ async fn without_the_right_to_change_users_nothing_is_run() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn a_build_that_ignores_every_signal_is_canceled_all_the_same() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let script = "trap '' INT TERM HUP QUIT; setsid -f bash -c 'trap \"\" INT TERM; while true; do sleep 1; done'; \
                   echo started; while true; do sleep 1; done";
     builder.git.add("site", &Repository::new().file("build.sh", script).commit("First"));

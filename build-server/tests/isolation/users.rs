@@ -6,13 +6,20 @@ use gitdeploy_test::binary::{Program, path};
 use gitdeploy_test::git::Repository;
 use nix::sys::signal::Signal;
 
-use super::SITE;
+use super::{SITE, builder, started_by};
 use crate::harness::{Builder, Built, LIMIT};
 
+/// A builder whose build says `waiting`, with a process in the background, and goes on for long.
+fn waiting(builder: &Builder, users: &str) -> Program {
+    let script = "setsid -f sleep 600; echo waiting; sleep 600";
+    builder.git.add("site", &Repository::new().file("build.sh", script).commit("First"));
+    let program = builder.program("site").var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
+    program.var("GITDEPLOY_BUILD_USERS", users.to_owned())
+}
+
 #[tokio::test]
-#[ignore = "needs root"]
 async fn builds_at_the_same_time_see_nothing_of_each_other() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let wait = "id -u > secret.txt; pwd > /tmp/gitdeploy-test-place; chmod 644 /tmp/gitdeploy-test-place; echo waiting; sleep 600";
     let look = format!(
         "there=$(cat /tmp/gitdeploy-test-place); echo at $there; cat $there/secret.txt && echo read; \
@@ -38,9 +45,8 @@ async fn builds_at_the_same_time_see_nothing_of_each_other() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn what_a_build_leaves_behind_is_gone_for_the_next() {
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let vars = [("GITDEPLOY_BUILD_USERS", "1723")];
     let leave = format!("mkdir /tmp/gitdeploy-test-left; touch /dev/shm/gitdeploy-test-left; {SITE}");
     builder.build_script(&leave, &vars).await.assert_ready();
@@ -51,13 +57,9 @@ async fn what_a_build_leaves_behind_is_gone_for_the_next() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn a_builder_that_is_killed_leaves_nothing_that_the_next_build_meets() {
-    let builder = Builder::new().await;
-    let script = "setsid -f sleep 600; echo waiting; sleep 600";
-    builder.git.add("site", &Repository::new().file("build.sh", script).commit("First"));
-    let program = builder.program("site").var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
-    let mut running = program.var("GITDEPLOY_BUILD_USERS", "1724").start();
+    let builder = builder().await;
+    let mut running = waiting(&builder, "1724").start();
     running.wait_for_line(r#""text":"waiting""#, LIMIT).await;
     running.signal(Signal::SIGKILL);
     running.wait(LIMIT).await;
@@ -68,15 +70,9 @@ async fn a_builder_that_is_killed_leaves_nothing_that_the_next_build_meets() {
 }
 
 #[tokio::test]
-#[ignore = "needs root"]
 async fn without_a_free_user_a_build_waits_and_then_says_so() {
-    let builder = Builder::new().await;
-    let script = "echo waiting; sleep 600";
-    builder.git.add("site", &Repository::new().file("build.sh", script).commit("First"));
-    let program = || {
-        let program = builder.program("site").var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
-        program.var("GITDEPLOY_BUILD_USERS", "1725").var("GITDEPLOY_BUILD_READY_SECONDS", "1")
-    };
+    let builder = builder().await;
+    let program = || waiting(&builder, "1725").var("GITDEPLOY_BUILD_READY_SECONDS", "1");
     let running = program().start();
     running.wait_for_line(r#""text":"waiting""#, LIMIT).await;
     let built = Built::of(program().start()).await;
@@ -88,10 +84,9 @@ async fn without_a_free_user_a_build_waits_and_then_says_so() {
 
 /// A builder that is not root finds what its commands leave behind as well, and bars the same system calls.
 #[tokio::test]
-#[ignore = "needs root"]
 async fn a_builder_that_is_not_root_leaves_no_daemon_either() {
     use std::os::unix::fs::{PermissionsExt, chown};
-    let builder = Builder::new().await;
+    let builder = builder().await;
     let place = tempfile::tempdir().unwrap();
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::copy(path("build-server"), place.path().join("build-server")).unwrap();
@@ -104,7 +99,7 @@ async fn a_builder_that_is_not_root_leaves_no_daemon_either() {
     let program = Program::new("setpriv")
         .args(["--reuid", "1726", "--regid", "1726", "--clear-groups"])
         .arg(place.path().join("build-server"));
-    let program = builder.site(program).var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
+    let program = started_by(&builder, program).var("GITDEPLOY_BUILD_COMMAND", "bash build.sh");
     let built = Built::of(program.start()).await;
     built.assert_ready();
     let lines = built.lines();
