@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -13,6 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 
+use crate::account::{Account, Source};
 use crate::cached::{Cached, Loaded};
 use crate::fault::Fault;
 use crate::origin::Origin;
@@ -46,22 +47,31 @@ impl Bodies {
     }
 
     /// The body of a file, or a part of it that lies within it.
-    pub(crate) async fn open(&self, file: &File, range: Option<ByteRange>) -> Result<Body, Fault> {
+    pub(crate) async fn open(
+        &self,
+        file: &File,
+        range: Option<ByteRange>,
+        account: &mut Account,
+    ) -> Result<Body, Fault> {
         if file.bytes > MAX_KEPT {
+            account.source = Some(Source::Store);
+            let begin = Instant::now();
             let object = self.origin.open(&file.key, &file.etag, range).await?;
+            account.store_time += begin.elapsed();
             return Ok(match object.body {
                 ObjectBody::Bytes(bytes) => full(bytes),
                 ObjectBody::Stream(stream) => paced(stream),
             });
         }
-        let whole = self.whole(file).await?;
+        let whole = self.whole(file, account).await?;
         Ok(full(match range {
             None => whole,
             Some(range) => whole.slice(index(range.start)..=index(range.end)),
         }))
     }
 
-    async fn whole(&self, file: &File) -> Result<Bytes, Fault> {
+    async fn whole(&self, file: &File, account: &mut Account) -> Result<Bytes, Fault> {
+        account.source = Some(Source::Memory);
         if file.bytes == 0 {
             return Ok(Bytes::new());
         }
@@ -74,7 +84,14 @@ impl Bodies {
                 Ok(Loaded::for_ever(body, weight))
             }
         };
-        self.kept.get(&name, load).await
+        if let Some(bytes) = self.kept.ready(&name) {
+            return Ok(bytes);
+        }
+        account.source = Some(Source::Store);
+        let begin = Instant::now();
+        let bytes = self.kept.get(&name, load).await;
+        account.store_time += begin.elapsed();
+        bytes
     }
 }
 

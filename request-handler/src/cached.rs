@@ -96,6 +96,11 @@ where
         Arc::new(Self { kept, flights: Mutex::new(Flights { under_way: HashMap::new(), started: 0 }) })
     }
 
+    /// The value for `key`, if it is here and fresh.
+    pub(crate) fn ready(&self, key: &K) -> Option<V> {
+        self.kept.get(key).filter(Kept::is_fresh).map(|kept| kept.loaded.value)
+    }
+
     /// The value for `key`, which `load` loads if it must; `load` is given the older value if there is one.
     pub(crate) async fn get<F>(
         self: &Arc<Self>,

@@ -7,14 +7,12 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 use gitdeploy_core::OutputId;
 use gitdeploy_store::ObjectStore;
-use http::header::{
-    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::account::Account;
 use crate::body::{self, Bodies, Body};
 use crate::cache_policy::CachePolicy;
 use crate::config::Config;
@@ -23,11 +21,10 @@ use crate::host::{self, Domain, HostError};
 use crate::origin::Origin;
 use crate::pages;
 use crate::plain::Plain;
-use crate::range::{self, Selection};
-use crate::site::{File, Found, Site};
+use crate::representation::Representations;
+use crate::site::{Found, Site};
 use crate::sites::Sites;
 use crate::target::Target;
-use crate::validators::{self, Verdict};
 
 /// Where a host that is none of a site's says that the proxy answers.
 const HEALTH: &str = "/healthz";
@@ -58,7 +55,7 @@ struct Inner {
     domain: Domain,
     sites: Sites,
     plain: Plain,
-    bodies: Bodies,
+    files: Representations,
 }
 
 impl Handler {
@@ -69,7 +66,7 @@ impl Handler {
             domain: config.domain.clone(),
             sites: Sites::new(origin.clone()),
             plain: Plain::new(origin.clone()),
-            bodies: Bodies::new(origin, config.cache_bytes),
+            files: Representations::new(Bodies::new(origin, config.cache_bytes)),
         }))
     }
 
@@ -85,11 +82,13 @@ impl Handler {
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Body> {
         let begin = Instant::now();
         let request = request.into_parts().0;
-        let mut response = guarded(self.0.respond(&request)).await;
+        let mut account = Account::default();
+        let mut response = guarded(self.0.respond(&request, &mut account)).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if request.method == Method::HEAD {
             *response.body_mut() = body::full("");
         }
+        response.extensions_mut().insert(account);
         tracing::debug!(
             method = %request.method,
             host = ?request.headers.get(http::header::HOST),
@@ -108,13 +107,14 @@ async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body>
 }
 
 impl Inner {
-    async fn respond(&self, request: &Parts) -> Response<Body> {
+    async fn respond(&self, request: &Parts, account: &mut Account) -> Response<Body> {
         let label = match host::label(&request.uri, &request.headers, &self.domain) {
             Ok(label) => label,
             // A load balancer asks by our address, never by the name of a site: no site loses a path to it.
             Err(HostError::NotServed(_)) if request.uri.path() == HEALTH => return pages::alive(),
             Err(error) => return pages::host_refused(&error),
         };
+        account.label = Some(label.clone());
         match request.method {
             Method::GET | Method::HEAD => {}
             Method::OPTIONS => return allowing(no_content(), "GET, HEAD, OPTIONS"),
@@ -124,10 +124,10 @@ impl Inner {
             Ok(target) => target,
             Err(error) => return pages::target_refused(error),
         };
-        let mut answer = self.visit(request, &label, &target).await;
+        let mut answer = self.visit(request, &label, &target, account).await;
         if let Err(Fault::Outdated(_)) = answer {
             // The site was replaced between its manifest and its file. What it is now is known on a second look.
-            answer = self.visit(request, &label, &target).await;
+            answer = self.visit(request, &label, &target, account).await;
         }
         answer.unwrap_or_else(|fault| {
             tracing::debug!(%fault, label = label.as_str(), path = target.path, "cannot answer");
@@ -140,6 +140,7 @@ impl Inner {
         request: &Parts,
         label: &OutputId,
         target: &Target,
+        account: &mut Account,
     ) -> Result<Response<Body>, Fault> {
         let site = self.sites.find(label).await?;
         let found = match &site {
@@ -147,6 +148,7 @@ impl Inner {
             Site::Plain(id) => self.plain.find(id, &target.path).await?,
             Site::Absent => Found::NoSite,
         };
+        account.deployment = site.id().cloned();
         let file = match found {
             Found::NoSite => return Ok(pages::no_site(&format!("{label}.{}", self.domain))),
             Found::Redirect(path) => return Ok(redirect(&path, target.query.as_deref())),
@@ -154,8 +156,8 @@ impl Inner {
             Found::File(ref file) | Found::Missing(Some(ref file)) => file,
         };
         let answer = match found {
-            Found::Missing(_) => self.not_found_page(request, file).await,
-            _ => self.file(request, file).await,
+            Found::Missing(_) => self.files.stand_in(request, file, StatusCode::NOT_FOUND, account).await,
+            _ => self.files.answer(request, file, account).await,
         };
         if let Err(Fault::Outdated(_)) = answer {
             match &site {
@@ -165,68 +167,6 @@ impl Inner {
         }
         answer
     }
-
-    async fn file(&self, request: &Parts, file: &File) -> Result<Response<Body>, Fault> {
-        let mut selection = Selection::Whole;
-        if let Some(tag) = &file.tag {
-            match validators::check(&request.headers, tag) {
-                Verdict::Failed => return Ok(pages::precondition_failed()),
-                Verdict::NotModified => return Ok(about(file, StatusCode::NOT_MODIFIED, body::full(""))),
-                Verdict::Proceed => selection = range::select(&request.headers, tag, file.bytes),
-            }
-        }
-        let part = match selection {
-            Selection::Whole => None,
-            Selection::Part(part) => Some(part),
-            Selection::Unsatisfiable => {
-                let mut response = pages::range_not_satisfiable(file.bytes);
-                response.headers_mut().insert(CONTENT_RANGE, text(&format!("bytes */{}", file.bytes)));
-                return Ok(response);
-            }
-        };
-        let body = match request.method {
-            Method::HEAD => body::full(""),
-            _ => self.bodies.open(file, part).await?,
-        };
-        let status = if part.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-        let mut response = about(file, status, body);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, file.content_type.clone());
-        headers.insert(CONTENT_LENGTH, part.map_or(file.bytes, |part| part.end - part.start + 1).into());
-        if let Some(part) = part {
-            let range = format!("bytes {}-{}/{}", part.start, part.end, file.bytes);
-            headers.insert(CONTENT_RANGE, text(&range));
-        }
-        Ok(response)
-    }
-
-    /// The site's own page for what it has not. Conditions and ranges do not apply to it (RFC 9110 §13.2.1).
-    async fn not_found_page(&self, request: &Parts, file: &File) -> Result<Response<Body>, Fault> {
-        let body = match request.method {
-            Method::HEAD => body::full(""),
-            _ => self.bodies.open(file, None).await?,
-        };
-        let mut response = Response::new(body);
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, file.content_type.clone());
-        headers.insert(CONTENT_LENGTH, file.bytes.into());
-        headers.insert(CACHE_CONTROL, CachePolicy::Never.header());
-        Ok(response)
-    }
-}
-
-/// An answer with what is said of a file whatever part of it is sent, and also with 304 (RFC 9110 §15.4.5).
-fn about(file: &File, status: StatusCode, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, CachePolicy::Revalidate.header());
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Some(tag) = &file.tag {
-        headers.insert(ETAG, tag.header());
-    }
-    response
 }
 
 /// A redirect within the site to a decoded path that starts with exactly one `/`.

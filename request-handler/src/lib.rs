@@ -2,6 +2,7 @@
 //!
 //! It only reads, and needs nothing but the object store.
 
+mod account;
 mod body;
 mod cache_policy;
 mod cached;
@@ -13,6 +14,7 @@ mod origin;
 mod pages;
 mod plain;
 mod range;
+mod representation;
 mod resolve;
 mod run;
 mod serve;

@@ -34,7 +34,9 @@ pub(crate) struct Published {
 /// A file that can be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
-    /// Where it is.
+    /// Where it is in the site.
+    pub(crate) path: SitePath,
+    /// Where it is in the store.
     pub(crate) key: Key,
     /// What the store calls its content.
     pub(crate) etag: ETag,
@@ -59,6 +61,17 @@ pub(crate) enum Found {
     NoSite,
 }
 
+impl Site {
+    /// What its files are filed under.
+    pub(crate) fn id(&self) -> Option<&OutputId> {
+        match self {
+            Self::Published(published) => Some(&published.manifest.id),
+            Self::Plain(id) => Some(id),
+            Self::Absent => None,
+        }
+    }
+}
+
 impl Published {
     /// What `path`, decoded, leads to.
     pub(crate) fn find(&self, path: &str) -> Found {
@@ -76,6 +89,7 @@ impl Published {
     fn file(&self, path: &SitePath) -> Option<File> {
         let file = self.manifest.files.get(path)?;
         Some(File {
+            path: path.clone(),
             key: self.manifest.key_of(path, file),
             etag: ETag(file.etag.clone()),
             bytes: file.bytes,
@@ -94,7 +108,14 @@ impl File {
             _ => header_value(&named),
         };
         let tag = EntityTag::new(&meta.etag.0);
-        Self { key: keys::output(id, path), etag: meta.etag, bytes: meta.bytes, content_type, tag }
+        Self {
+            path: path.clone(),
+            key: keys::output(id, path),
+            etag: meta.etag,
+            bytes: meta.bytes,
+            content_type,
+            tag,
+        }
     }
 }
 

@@ -1,0 +1,36 @@
+//! How an answer came about: for the access log, for metrics, and for the owner who asks.
+
+use std::time::Duration;
+
+use gitdeploy_core::manifest::Encoding;
+use gitdeploy_core::{OutputId, SitePath};
+
+/// How an answer came about, filled in on the way. It travels with the answer, as an extension.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Account {
+    /// The label that the host names.
+    pub(crate) label: Option<OutputId>,
+    /// What the label leads to.
+    pub(crate) deployment: Option<OutputId>,
+    /// The line of `_redirects` that decided.
+    pub(crate) redirect_line: Option<u32>,
+    /// The lines of `_headers` that applied.
+    pub(crate) header_lines: Vec<u32>,
+    /// The file that was sent, or would have been.
+    pub(crate) file: Option<SitePath>,
+    /// The compressed copy that was sent.
+    pub(crate) encoding: Option<Encoding>,
+    /// Where the body came from.
+    pub(crate) source: Option<Source>,
+    /// How long the store was waited for.
+    pub(crate) store_time: Duration,
+}
+
+/// Where a body came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// It was in memory.
+    Memory,
+    /// It was asked of the store.
+    Store,
+}
