@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod memory;
 mod redis;
+mod routes;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use secrecy::SecretString;
 pub use batch::{Batch, Position, PositionError};
 pub use config::BusConfig;
 pub use error::BusError;
+pub use routes::RouteNews;
 
 /// Where events go and come from. Clones share the same bus.
 #[derive(Debug, Clone)]
@@ -48,6 +50,14 @@ impl EventBus {
         let redis = redis::Redis::new(url)?;
         redis.check().await?;
         Ok(Self(Backend::Redis(Arc::new(redis))))
+    }
+
+    /// As [`EventBus::open`], for whoever can do without it: nothing is asked of Redis until it is needed.
+    pub fn open_unasked(config: &BusConfig) -> Result<Self, BusError> {
+        Ok(match &config.redis_url {
+            Some(url) => Self(Backend::Redis(Arc::new(redis::Redis::new(url)?))),
+            None => Self::memory(),
+        })
     }
 
     /// Whether the bus can be reached.
@@ -93,6 +103,27 @@ impl EventBus {
         match &self.0 {
             Backend::Memory(memory) => Ok(memory.position(id)),
             Backend::Redis(redis) => redis.position(id).await,
+        }
+    }
+
+    /// Tells whoever follows the routes that what a label leads to has changed. It is told once, to those who listen
+    /// now.
+    pub async fn announce(&self, label: &str) -> Result<(), BusError> {
+        match &self.0 {
+            Backend::Memory(memory) => {
+                memory.routes.announce(label);
+                Ok(())
+            }
+            Backend::Redis(redis) => redis.announce(label).await,
+        }
+    }
+
+    /// News of routes, for ever and through every outage of the bus. It begins with [`RouteNews::Listening`] once
+    /// that is so.
+    pub fn follow_routes(&self) -> BoxStream<'static, RouteNews> {
+        match &self.0 {
+            Backend::Memory(memory) => memory.routes.follow().boxed(),
+            Backend::Redis(redis) => redis::follow_routes(redis.clone()).boxed(),
         }
     }
 

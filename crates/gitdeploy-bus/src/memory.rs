@@ -7,6 +7,7 @@ use futures_util::{Stream, stream};
 use gitdeploy_core::{Attempt, Body, Event, OutputId};
 use tokio::sync::watch;
 
+use crate::routes::Routes;
 use crate::{Batch, BusError, Position};
 
 /// Of how many ended builds the events are kept, and how many bytes of log lines these have together at most;
@@ -18,7 +19,10 @@ const ENDED_BYTES: usize = 32 << 20;
 const PAGE: usize = 512;
 
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Arc<Mutex<Logs>>);
+pub(crate) struct Memory {
+    logs: Arc<Mutex<Logs>>,
+    pub(crate) routes: Routes,
+}
 
 #[derive(Debug, Default)]
 struct Logs {
@@ -38,7 +42,7 @@ struct Log {
 
 impl Memory {
     pub(crate) fn publish(&self, id: &OutputId, batch: &Batch) -> Result<(), BusError> {
-        let mut logs = lock(&self.0);
+        let mut logs = lock(&self.logs);
         let log = logs.by_id.entry(id.clone()).or_insert_with(Log::sender);
         let attempt = log.borrow().attempt;
         if batch.attempt < attempt {
@@ -55,18 +59,18 @@ impl Memory {
     }
 
     pub(crate) fn follow(&self, id: &OutputId, after: Option<Position>) -> impl Stream<Item = Batch> + use<> {
-        let mut logs = lock(&self.0);
+        let mut logs = lock(&self.logs);
         let log = logs.by_id.entry(id.clone()).or_insert_with(Log::sender).subscribe();
         let reader = Reader {
             position: after.unwrap_or(Position::START),
             log: Some(log),
-            _forget: Forget { logs: self.0.clone(), id: id.clone() },
+            _forget: Forget { logs: self.logs.clone(), id: id.clone() },
         };
         stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) })
     }
 
     pub(crate) fn position(&self, id: &OutputId) -> Option<Position> {
-        lock(&self.0).by_id.get(id)?.borrow().last()
+        lock(&self.logs).by_id.get(id)?.borrow().last()
     }
 }
 
@@ -242,8 +246,8 @@ mod tests {
         let (mut one, other) = (memory.follow(&id(0), None).boxed(), memory.follow(&id(0), None).boxed());
         assert!(one.next().now_or_never().is_none());
         drop(other);
-        assert_eq!(lock(&memory.0).by_id.len(), 1);
+        assert_eq!(lock(&memory.logs).by_id.len(), 1);
         drop(one);
-        assert_eq!(lock(&memory.0).by_id.len(), 0);
+        assert_eq!(lock(&memory.logs).by_id.len(), 0);
     }
 }

@@ -8,6 +8,7 @@ mod follow;
 mod lend;
 mod link;
 mod publish;
+mod routes;
 mod subscriptions;
 
 use gitdeploy_core::{Attempt, OutputId};
@@ -19,6 +20,7 @@ use crate::{Batch, BusError, Position};
 
 pub(crate) use follow::follow;
 use link::Request;
+pub(crate) use routes::follow as follow_routes;
 
 /// The field of an entry that holds the events.
 const FIELD: &str = "events";

@@ -154,7 +154,7 @@ async fn listen(client: Client, listeners: Listeners, mut changes: mpsc::Unbound
     }
 }
 
-async fn connect(client: &Client) -> RedisResult<(PubSubSink, PubSubStream)> {
+pub(super) async fn connect(client: &Client) -> RedisResult<(PubSubSink, PubSubStream)> {
     let connected =
         timeout(link::CONNECT_TIMEOUT, client.get_async_pubsub()).await.map_err(|_| timed_out())?;
     Ok(connected?.split())
@@ -198,7 +198,7 @@ async fn subscribe(sink: &mut PubSubSink, listeners: &Listeners, channel: &str) 
     Ok(())
 }
 
-async fn bounded<T>(command: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+pub(super) async fn bounded<T>(command: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     timeout(PING_TIMEOUT, command).await.map_err(|_| timed_out())?
 }
 

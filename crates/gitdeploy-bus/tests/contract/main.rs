@@ -9,7 +9,7 @@ mod support;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use gitdeploy_bus::{BusError, EventBus, Position};
+use gitdeploy_bus::{BusError, EventBus, Position, RouteNews};
 use gitdeploy_core::Attempt;
 use gitdeploy_test::redis::RedisServer;
 use tokio::task::JoinSet;
@@ -50,6 +50,7 @@ contract! {
     the_position_is_that_of_the_last_event,
     many_readers_that_come_at_any_time_all_see_everything_once,
     a_bus_that_works_says_so,
+    who_follows_the_routes_hears_of_all_that_move,
 }
 
 async fn a_reader_gets_what_was_published_before_it_came_and_then_what_comes(bus: EventBus) {
@@ -204,4 +205,20 @@ async fn many_readers_that_come_at_any_time_all_see_everything_once(bus: EventBu
 async fn a_bus_that_works_says_so(bus: EventBus) {
     tokio::time::timeout(Duration::from_secs(30), bus.check()).await.unwrap().unwrap();
     assert!(bus.describe() == "memory" || bus.describe().starts_with("Redis at 127.0.0.1:"));
+}
+
+async fn who_follows_the_routes_hears_of_all_that_move(bus: EventBus) {
+    bus.announce("before").await.unwrap();
+    let mut followers = [bus.follow_routes(), bus.follow_routes()];
+    for follower in &mut followers {
+        assert_eq!(soon(follower.next()).await, Some(RouteNews::Listening));
+    }
+    for label in ["blog", "docs"] {
+        bus.announce(label).await.unwrap();
+    }
+    for follower in &mut followers {
+        for label in ["blog", "docs"] {
+            assert_eq!(soon(follower.next()).await, Some(RouteNews::Moved(label.to_owned())));
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use gitdeploy_bus::{BusConfig, BusError};
+use gitdeploy_bus::{BusConfig, BusError, RouteNews};
 use gitdeploy_core::Attempt;
 use gitdeploy_test::redis::{RedisServer, Reply};
 
@@ -248,4 +248,22 @@ async fn an_address_that_is_none_is_refused_without_showing_it() {
     let settings = serde_json::json!({ "redis_url": "http://user:hunter2@host" });
     let error = serde_json::from_value::<BusConfig>(settings).unwrap_err();
     assert_eq!(error.to_string(), "it must look like `redis://host:6379`, or `rediss://host:6379` with TLS");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_the_routes_is_told_when_news_may_be_missed() {
+    let mut server = RedisServer::start();
+    let bus = open(&server.url()).await;
+    let mut follower = bus.follow_routes();
+    assert_eq!(soon(follower.next()).await, Some(RouteNews::Listening));
+    server.stop();
+    assert_eq!(soon(follower.next()).await, Some(RouteNews::Deaf));
+    server.restart();
+    assert_eq!(soon(follower.next()).await, Some(RouteNews::Listening));
+    server.hang();
+    assert_eq!(soon(follower.next()).await, Some(RouteNews::Deaf), "a peer that says nothing is asked");
+    server.unhang();
+    assert_eq!(soon(follower.next()).await, Some(RouteNews::Listening));
+    bus.announce("blog").await.unwrap();
+    assert_eq!(soon(follower.next()).await, Some(RouteNews::Moved("blog".to_owned())));
 }

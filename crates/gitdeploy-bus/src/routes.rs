@@ -1,0 +1,52 @@
+//! News of routes, and how they travel within one process.
+
+use futures_util::{Stream, stream};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+/// How many labels a follower may be behind.
+const BEHIND: usize = 256;
+
+/// What a follower of routes is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteNews {
+    /// From now on nothing is missed. What was known before may be old.
+    Listening,
+    /// What this label leads to has changed.
+    Moved(String),
+    /// Until further notice, changes are not told.
+    Deaf,
+}
+
+/// News in memory.
+#[derive(Debug)]
+pub(crate) struct Routes(broadcast::Sender<String>);
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(BEHIND))
+    }
+}
+
+impl Routes {
+    pub(crate) fn announce(&self, label: &str) {
+        // An error says that nobody listens.
+        self.0.send(label.to_owned()).ok();
+    }
+
+    pub(crate) fn follow(&self) -> impl Stream<Item = RouteNews> + use<> {
+        let begun = (self.0.subscribe(), true);
+        stream::unfold(begun, |(mut labels, is_first)| async move {
+            if is_first {
+                return Some((RouteNews::Listening, (labels, false)));
+            }
+            let news = match labels.recv().await {
+                Ok(label) => RouteNews::Moved(label),
+                // What was missed is old for the follower, as at the beginning.
+                Err(RecvError::Lagged(_)) => RouteNews::Listening,
+                Err(RecvError::Closed) => return None,
+            };
+            Some((news, (labels, false)))
+        })
+    }
+}
