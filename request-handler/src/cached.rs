@@ -13,9 +13,13 @@ use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
 use crate::fault::Fault;
+use crate::hearing::Promise;
 
 /// How long a visitor waits for a value to be loaded anew while an older one is there.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// For how long after it was fresh a value is served at once, while a newer one is loaded.
+const MEANWHILE: Duration = Duration::from_secs(3);
 
 /// How long an older value is served without another try after a load has failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,7 +39,15 @@ pub(crate) struct Loaded<V> {
     value: V,
     weight: u32,
     fresh: Freshness,
+    told: Option<Told>,
     may_be_stale: bool,
+}
+
+/// That a value is fresh for longer, as long as we would be told of its change.
+#[derive(Debug, Clone)]
+struct Told {
+    promise: Promise,
+    fresh: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,17 +80,22 @@ struct Flight<V> {
 impl<V> Loaded<V> {
     /// A value that never changes.
     pub(crate) fn for_ever(value: V, weight: usize) -> Self {
-        Self { value, weight: weigh(weight), fresh: Freshness::ForEver, may_be_stale: true }
+        Self { value, weight: weigh(weight), fresh: Freshness::ForEver, told: None, may_be_stale: true }
     }
 
     /// A value that is asked for again after `fresh`, and served for longer if that fails.
     pub(crate) fn for_now(value: V, weight: usize, fresh: Duration) -> Self {
-        Self { value, weight: weigh(weight), fresh: Freshness::For(fresh), may_be_stale: true }
+        Self { value, weight: weigh(weight), fresh: Freshness::For(fresh), told: None, may_be_stale: true }
     }
 
     /// The knowledge that something is not there: never an answer once it has to be asked for again.
     pub(crate) fn absence(value: V, fresh: Duration) -> Self {
-        Self { value, weight: weigh(0), fresh: Freshness::For(fresh), may_be_stale: false }
+        Self { value, weight: weigh(0), fresh: Freshness::For(fresh), told: None, may_be_stale: false }
+    }
+
+    /// The same value, which is fresh for longer as long as `promise`, given before it was loaded, holds.
+    pub(crate) fn or_while_told(self, promise: Option<Promise>, fresh: Duration) -> Self {
+        Self { told: promise.map(|promise| Told { promise, fresh }), ..self }
     }
 }
 
@@ -119,6 +136,9 @@ where
             Joined::UnderWay { begun, outcome } => (begun, outcome),
         };
         let Some(older) = kept.filter(Kept::may_stand_in) else { return outcome.await };
+        if older.serves_meanwhile() {
+            return Ok(older.loaded.value);
+        }
         let outcome = if older.outdated {
             outcome.await
         } else {
@@ -235,7 +255,17 @@ impl<V> Kept<V> {
     }
 
     fn is_fresh(&self) -> bool {
-        self.fresh_until.is_none_or(|until| Instant::now() < until)
+        self.fresh_until.is_none_or(|until| Instant::now() < until) || (!self.outdated && self.is_told())
+    }
+
+    fn is_told(&self) -> bool {
+        let told = self.loaded.told.as_ref();
+        told.is_some_and(|told| told.promise.holds() && self.since.elapsed() < told.fresh)
+    }
+
+    /// Whether it was fresh a moment ago: then nobody waits for a newer one.
+    fn serves_meanwhile(&self) -> bool {
+        !self.outdated && self.fresh_until.is_none_or(|until| until.elapsed() < MEANWHILE)
     }
 
     fn may_stand_in(&self) -> bool {
@@ -249,148 +279,4 @@ fn weigh(bytes: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use tokio::sync::Semaphore;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn cached() -> Arc<Cached<&'static str, u32>> {
-        Cached::new(1 << 20)
-    }
-
-    fn fault() -> Fault {
-        Fault::Timeout(SECOND)
-    }
-
-    async fn get(cached: &Arc<Cached<&'static str, u32>>, loads: Result<u32, Fault>) -> Option<u32> {
-        let load = move |_| future::ready(loads.map(|value| Loaded::for_now(value, 0, SECOND)));
-        cached.get(&"key", load).await.ok()
-    }
-
-    #[tokio::test]
-    async fn a_thousand_visitors_make_one_load() {
-        let cached = cached();
-        let (loads, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-        let visitors: Vec<_> = (0..1000)
-            .map(|_| {
-                let (cached, loads, gate) = (Arc::clone(&cached), Arc::clone(&loads), Arc::clone(&gate));
-                let load = move |_| async move {
-                    loads.fetch_add(1, Ordering::SeqCst);
-                    gate.acquire().await.unwrap().forget();
-                    Ok(Loaded::for_ever(7, 0))
-                };
-                tokio::spawn(async move { cached.get(&"key", load).await.unwrap() })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        gate.add_permits(1);
-        for visitor in visitors {
-            assert_eq!(visitor.await.unwrap(), 7);
-        }
-        assert_eq!(loads.load(Ordering::SeqCst), 1);
-    }
-
-    #[tokio::test]
-    async fn a_load_outlives_the_visitor_who_began_it() {
-        let cached = cached();
-        let gate = Arc::new(Semaphore::new(0));
-        let inside = Arc::clone(&gate);
-        let first = tokio::spawn({
-            let cached = Arc::clone(&cached);
-            async move {
-                let load = |_| async move {
-                    inside.acquire().await.unwrap().forget();
-                    Ok(Loaded::for_ever(1, 0))
-                };
-                cached.get(&"key", load).await
-            }
-        });
-        tokio::task::yield_now().await;
-        first.abort();
-        assert!(first.await.unwrap_err().is_cancelled());
-        gate.add_permits(1);
-        assert_eq!(get(&cached, Ok(2)).await, Some(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_value_is_loaded_anew_when_it_is_no_longer_fresh() {
-        let cached = cached();
-        assert_eq!(get(&cached, Ok(1)).await, Some(1));
-        assert_eq!(get(&cached, Ok(2)).await, Some(1));
-        tokio::time::advance(SECOND).await;
-        assert_eq!(get(&cached, Ok(3)).await, Some(3));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_older_value_stands_in_for_one_that_cannot_be_loaded() {
-        let cached = cached();
-        assert_eq!(get(&cached, Ok(1)).await, Some(1));
-        tokio::time::advance(STALE / 2).await;
-        assert_eq!(get(&cached, Err(fault())).await, Some(1));
-        assert_eq!(get(&cached, Ok(2)).await, Some(1), "there is no second try at once");
-        tokio::time::advance(STALE / 2).await;
-        assert_eq!(get(&cached, Err(fault())).await, None, "it is too old");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_older_value_stands_in_while_a_load_hangs() {
-        let cached = cached();
-        assert_eq!(get(&cached, Ok(1)).await, Some(1));
-        tokio::time::advance(SECOND).await;
-        let hangs = |_| future::pending();
-        let begin = Instant::now();
-        assert_eq!(cached.get(&"key", hangs).await.unwrap(), 1);
-        assert_eq!(begin.elapsed(), PATIENCE);
-        assert_eq!(cached.get(&"key", hangs).await.unwrap(), 1);
-        assert_eq!(begin.elapsed(), PATIENCE, "the second visitor does not wait at all");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_absence_never_stands_in() {
-        let cached = cached();
-        let absent = |_| future::ready(Ok(Loaded::absence(0, SECOND)));
-        assert_eq!(cached.get(&"key", absent).await.unwrap(), 0);
-        assert_eq!(get(&cached, Ok(1)).await, Some(0));
-        tokio::time::advance(SECOND).await;
-        assert_eq!(get(&cached, Err(fault())).await, None);
-        assert_eq!(get(&cached, Ok(2)).await, Some(2));
-    }
-
-    #[tokio::test]
-    async fn invalidation_also_holds_for_a_load_under_way() {
-        let cached = cached();
-        let gate = Arc::new(Semaphore::new(0));
-        let inside = Arc::clone(&gate);
-        let early = tokio::spawn({
-            let cached = Arc::clone(&cached);
-            async move {
-                let load = |_| async move {
-                    inside.acquire().await.unwrap().forget();
-                    Ok(Loaded::for_ever(1, 0))
-                };
-                cached.get(&"key", load).await.unwrap()
-            }
-        });
-        tokio::task::yield_now().await;
-        cached.invalidate(&"key");
-        assert_eq!(get(&cached, Ok(2)).await, Some(2));
-        gate.add_permits(1);
-        assert_eq!(early.await.unwrap(), 1);
-        assert_eq!(get(&cached, Ok(3)).await, Some(2), "what the old load brought is not kept");
-        cached.invalidate(&"key");
-        assert_eq!(get(&cached, Ok(4)).await, Some(4));
-    }
-
-    #[tokio::test]
-    async fn a_load_that_panics_is_a_fault_and_can_be_tried_again() {
-        let cached = cached();
-        let panics = |_| async { panic!("on purpose") };
-        assert!(cached.get(&"key", panics).await.is_err());
-        assert_eq!(get(&cached, Ok(1)).await, Some(1));
-    }
-}
+mod tests;

@@ -17,6 +17,8 @@ pub struct Config {
     pub domain: Domain,
     /// How many bytes of files are kept in memory.
     pub cache_bytes: u64,
+    /// How many bytes of manifests and routes are kept in memory, about.
+    pub record_bytes: u64,
     /// How long to wait for the store at the start, in seconds.
     pub ready_seconds: u64,
     /// How long requests in flight may take once the process is told to stop, in seconds.
@@ -41,6 +43,7 @@ impl Default for Config {
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             domain: Domain::default(),
             cache_bytes: 256 << 20,
+            record_bytes: 128 << 20,
             ready_seconds: 30,
             grace_seconds: 30,
         }

@@ -23,7 +23,7 @@ use crate::pages;
 use crate::plain::Plain;
 use crate::representation::Representations;
 use crate::site::{Found, Site};
-use crate::sites::Sites;
+use crate::sites::{Place, Sites};
 use crate::target::Target;
 
 /// Where a host that is none of a site's says that the proxy answers.
@@ -64,7 +64,7 @@ impl Handler {
         let origin = Origin::new(store);
         Self(Arc::new(Inner {
             domain: config.domain.clone(),
-            sites: Sites::new(origin.clone()),
+            sites: Sites::new(origin.clone(), config.record_bytes),
             plain: Plain::new(origin.clone()),
             files: Representations::new(Bodies::new(origin, config.cache_bytes)),
         }))
@@ -142,10 +142,11 @@ impl Inner {
         target: &Target,
         account: &mut Account,
     ) -> Result<Response<Body>, Fault> {
-        let site = self.sites.find(label).await?;
+        let Place { site, .. } = self.sites.find(label).await?;
         let found = match &site {
             Site::Published(published) => published.find(&target.path),
             Site::Plain(id) => self.plain.find(id, &target.path).await?,
+            Site::Unfinished(status) => return Ok(pages::unfinished(status)),
             Site::Absent => Found::NoSite,
         };
         account.deployment = site.id().cloned();
@@ -162,7 +163,7 @@ impl Inner {
         if let Err(Fault::Outdated(_)) = answer {
             match &site {
                 Site::Published(published) => self.sites.reload(label, published),
-                Site::Plain(_) | Site::Absent => self.plain.forget(&file.key),
+                Site::Plain(_) | Site::Unfinished(_) | Site::Absent => self.plain.forget(&file.key),
             }
         }
         answer

@@ -9,6 +9,7 @@ mod cached;
 mod config;
 mod fault;
 mod handler;
+mod hearing;
 mod host;
 mod origin;
 mod pages;

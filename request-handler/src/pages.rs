@@ -1,5 +1,8 @@
-//! The pages that the proxy shows itself. They are whole in themselves: no script, no image, no other file.
+//! The pages that the proxy shows itself.
 
+mod layout;
+
+use gitdeploy_core::{BuildStatus, State};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 
@@ -8,8 +11,10 @@ use crate::cache_policy::CachePolicy;
 use crate::fault::Fault;
 use crate::host::HostError;
 use crate::target::TargetError;
+use layout::{Page, Tone, escape};
 
-const TEMPLATE: &str = include_str!("../pages/page.html");
+/// After how many seconds a visitor may try again when the store fails, and when a build goes on.
+const SOON: u32 = 5;
 
 /// That the host cannot be read (400) or that there is no site (404).
 pub(crate) fn host_refused(error: &HostError) -> Response<Body> {
@@ -79,7 +84,40 @@ pub(crate) fn unavailable(fault: &Fault) -> Response<Body> {
             "The files of this site cannot be read right now. Please try again in a moment."
         }
     };
-    page(fault.status(), "This site cannot be shown right now", text)
+    let page = Page::new(fault.status(), "This site cannot be shown right now", text);
+    Page { retry_after: Some(SOON), ..page }.response()
+}
+
+/// That a host will show a site once its build has ended, or that there is none because the build failed.
+pub(crate) fn unfinished(status: &BuildStatus) -> Response<Body> {
+    let project = &status.project;
+    let log = |text: &str| match &status.log {
+        Some(log) => format!("<p><a href=\"{}\" rel=\"nofollow\">{text}</a></p>\n", escape(log)),
+        None => String::new(),
+    };
+    if !status.state.is_final() {
+        let what = match status.state {
+            State::Queued => "waits for its turn to be built",
+            _ => "is being built right now",
+        };
+        let sentence =
+            format!("A deployment of {project} {what}. This page shows it as soon as it is there.");
+        let page = Page::new(StatusCode::SERVICE_UNAVAILABLE, "This site is on its way", sentence);
+        let more = log("Follow the build").into();
+        let retry_after = Some(SOON);
+        return Page { tone: Tone::Later, more, retry_after, reloads: true, ..page }.response();
+    }
+    let (title, what) = match status.state {
+        State::Canceled => ("This build was canceled", "was canceled"),
+        State::TimedOut => ("This build took too long", "took longer than it may"),
+        // It is on its way from here to there; the next visitor sees it.
+        State::Ready => ("This site is on its way", "has just ended"),
+        _ => ("This build failed", "failed"),
+    };
+    let cause = status.cause.as_ref().map(|cause| format!(" {cause}")).unwrap_or_default();
+    let sentence = format!("There is nothing to show here: a build of {project} {what}.{cause}");
+    let page = Page::new(StatusCode::NOT_FOUND, title, sentence);
+    Page { tone: Tone::Wrong, more: log("See its log").into(), ..page }.response()
 }
 
 /// That the proxy itself failed.
@@ -88,19 +126,9 @@ pub(crate) fn internal_error() -> Response<Body> {
     page(StatusCode::INTERNAL_SERVER_ERROR, "This site cannot be shown right now", text)
 }
 
+/// A page of a title and a sentence.
 fn page(status: StatusCode, title: &str, sentence: &str) -> Response<Body> {
-    let html = TEMPLATE
-        .replace("{status}", &status.as_u16().to_string())
-        .replace("{title}", title)
-        .replace("{sentence}", &escape(sentence));
-    let length = HeaderValue::from(html.len());
-    let mut response = Response::new(body::full(html));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CONTENT_LENGTH, length);
-    headers.insert(CACHE_CONTROL, CachePolicy::Never.header());
-    response
+    Page::new(status, title, sentence).response()
 }
 
 /// An error as a sentence: with a capital and a full stop, and without the back-ticks of a terminal.
@@ -109,21 +137,6 @@ fn sentence(error: &impl std::fmt::Display) -> String {
     let mut characters = text.chars().filter(|character| *character != '`');
     let first = characters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(characters).chain(['.']).collect()
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

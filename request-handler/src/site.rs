@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gitdeploy_core::manifest;
-use gitdeploy_core::{Key, Manifest, OutputId, SitePath, content_type, keys};
+use gitdeploy_core::{BuildStatus, Key, Manifest, OutputId, SitePath, content_type, keys};
 use gitdeploy_store::{ETag, Meta};
 use http::HeaderValue;
 
@@ -17,6 +17,8 @@ pub(crate) enum Site {
     Published(Arc<Published>),
     /// A prefix that may have been filled without us.
     Plain(OutputId),
+    /// A deployment that is not finished, or that failed.
+    Unfinished(Arc<BuildStatus>),
     /// Nothing.
     Absent,
 }
@@ -67,12 +69,17 @@ impl Site {
         match self {
             Self::Published(published) => Some(&published.manifest.id),
             Self::Plain(id) => Some(id),
-            Self::Absent => None,
+            Self::Unfinished(_) | Self::Absent => None,
         }
     }
 }
 
 impl Published {
+    /// About what it takes in memory, in bytes: maps and numbers are larger there than as text.
+    pub(crate) fn weight(&self) -> usize {
+        2 * self.bytes
+    }
+
     /// What `path`, decoded, leads to.
     pub(crate) fn find(&self, path: &str) -> Found {
         let files = &self.manifest.files;

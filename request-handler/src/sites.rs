@@ -4,20 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gitdeploy_core::{DeploymentId, Key, Manifest, OutputId, Route, keys};
+use gitdeploy_core::{BuildStatus, DeploymentId, Key, Manifest, OutputId, Route, keys};
 use gitdeploy_store::ETag;
 use serde::de::DeserializeOwned;
 
 use crate::cached::{Cached, Loaded};
 use crate::fault::Fault;
+use crate::hearing::Hearing;
 use crate::origin::{Origin, Record};
 use crate::site::{Published, Site};
 
-/// How long what a label leads to is taken for granted: a promotion is seen after at most this.
+/// How long what a label leads to is taken for granted while nobody tells of changes.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How much records may take in memory, in bytes of JSON; once by label and once by deployment.
-const CAPACITY: u64 = 64 << 20;
+/// How long a route is taken for granted while we are told of every one that moves.
+const FRESH_IF_TOLD: Duration = Duration::from_mins(1);
+
+/// About what a route record takes in memory, in bytes.
+const ROUTE: usize = 512;
 
 /// From which size on a record is parsed where it does not hold up other requests.
 const LARGE: usize = 256 << 10;
@@ -26,31 +30,62 @@ const LARGE: usize = 256 << 10;
 #[derive(Clone)]
 pub(crate) struct Sites {
     origin: Origin,
-    labels: Arc<Cached<OutputId, Arc<Known>>>,
+    hearing: Hearing,
+    labels: Arc<Cached<OutputId, Known>>,
     deployments: Arc<Cached<DeploymentId, Option<Arc<Published>>>>,
 }
 
+/// What a label leads to, and by which route.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) site: Site,
+    /// The route record, if the label has one.
+    pub(crate) route: Option<Arc<Route>>,
+}
+
 /// What is known of a label.
-struct Known {
-    /// The route record, if the label has one, and what the store calls it.
-    route: Option<(ETag, DeploymentId)>,
-    site: Site,
+#[derive(Clone)]
+enum Known {
+    /// It is the id of a complete deployment.
+    Deployment(DeploymentId),
+    /// It has a route record, which the store calls so.
+    Route(ETag, Arc<Route>),
+    /// It is none of these.
+    Site(Site),
 }
 
 impl Sites {
-    pub(crate) fn new(origin: Origin) -> Self {
-        Self { origin, labels: Cached::new(CAPACITY), deployments: Cached::new(CAPACITY) }
+    /// Keeps records of up to `capacity` bytes in memory: one part in four for what labels lead to, the rest for
+    /// manifests.
+    pub(crate) fn new(origin: Origin, capacity: u64) -> Self {
+        Self {
+            origin,
+            hearing: Hearing::default(),
+            labels: Cached::new(capacity / 4),
+            deployments: Cached::new(capacity - capacity / 4),
+        }
     }
 
-    /// The site that a label leads to.
-    pub(crate) async fn find(&self, label: &OutputId) -> Result<Site, Fault> {
+    /// What a label leads to.
+    pub(crate) async fn find(&self, label: &OutputId) -> Result<Place, Fault> {
         let load = |known| self.clone().look_up(label.clone(), known);
-        Ok(self.labels.get(label, load).await?.site.clone())
+        Ok(match self.labels.get(label, load).await? {
+            Known::Deployment(id) => Place { site: self.complete(label, &id).await?, route: None },
+            Known::Route(_, route) => {
+                Place { site: self.complete(label, &route.deployment).await?, route: Some(route) }
+            }
+            Known::Site(site) => Place { site, route: None },
+        })
     }
 
     /// Makes the next request for a label wait for what it leads to now.
     pub(crate) fn invalidate(&self, label: &OutputId) {
         self.labels.invalidate(label);
+    }
+
+    /// Whether we are told of every route that moves.
+    pub(crate) fn hearing(&self) -> &Hearing {
+        &self.hearing
     }
 
     /// Reads anew what a site consists of, because an object was not what its manifest says.
@@ -61,54 +96,66 @@ impl Sites {
         self.labels.invalidate(label);
     }
 
-    async fn look_up(self, label: OutputId, known: Option<Arc<Known>>) -> Result<Loaded<Arc<Known>>, Fault> {
-        let known = known.as_deref();
+    async fn look_up(self, label: OutputId, known: Option<Known>) -> Result<Loaded<Known>, Fault> {
+        let told = self.hearing.now();
         let deployment: Option<DeploymentId> = label.as_str().parse().ok();
         if let Some(id) = &deployment
-            && let Some(published) = self.deployment(id).await?
+            && self.deployment(id).await?.is_some()
         {
-            let weight = published.bytes;
-            let site = Site::Published(published);
-            return Ok(Loaded::for_ever(Arc::new(Known { route: None, site }), weight));
+            return Ok(Loaded::for_ever(Known::Deployment(id.clone()), 0));
         }
-        if let Some((etag, id)) = self.route(&label, known).await? {
-            let missing = || Fault::Damaged(format!("`{label}` leads to `{id}`, which has no manifest"));
-            let published = self.deployment(&id).await?.ok_or_else(missing)?;
-            let weight = published.bytes;
-            let known = Known { route: Some((etag, id)), site: Site::Published(published) };
-            return Ok(Loaded::for_now(Arc::new(known), weight, FRESH));
+        let (known_route, known_site) = match known {
+            Some(Known::Route(etag, route)) => (Some((etag, route)), None),
+            Some(Known::Site(Site::Published(published))) => (None, Some(published)),
+            _ => (None, None),
+        };
+        if let Some((etag, route)) = self.route(&label, known_route).await? {
+            let known = Known::Route(etag, route);
+            return Ok(Loaded::for_now(known, ROUTE, FRESH).or_while_told(told, FRESH_IF_TOLD));
         }
-        let no_route = |site| Arc::new(Known { route: None, site });
-        if deployment.is_some() {
+        if deployment.is_none()
+            && let Some(published) = self.published(&label, known_site).await?
+        {
+            let weight = published.weight();
+            return Ok(Loaded::for_now(Known::Site(Site::Published(published)), weight, FRESH));
+        }
+        if let Some(status) = self.build_status(&label).await? {
+            return Ok(Loaded::absence(Known::Site(Site::Unfinished(Arc::new(status))), FRESH));
+        }
+        Ok(match deployment {
             // Its files may be there already: a deployment is served when it is complete, not before.
-            return Ok(Loaded::absence(no_route(Site::Absent), FRESH));
-        }
-        let known = known.and_then(|known| match &known.site {
-            Site::Published(published) if known.route.is_none() => Some(Arc::clone(published)),
-            _ => None,
-        });
-        Ok(match self.published(&label, known).await? {
-            Some(published) => {
-                let weight = published.bytes;
-                Loaded::for_now(no_route(Site::Published(published)), weight, FRESH)
-            }
-            None => Loaded::for_now(no_route(Site::Plain(label)), 0, FRESH),
+            Some(_) => Loaded::absence(Known::Site(Site::Absent), FRESH),
+            None => Loaded::for_now(Known::Site(Site::Plain(label)), 0, FRESH),
         })
     }
 
-    /// The deployment that a label's route record names, with what the store calls the record.
+    /// The route record of a label, with what the store calls it.
     async fn route(
         &self,
         label: &OutputId,
-        known: Option<&Known>,
-    ) -> Result<Option<(ETag, DeploymentId)>, Fault> {
+        known: Option<(ETag, Arc<Route>)>,
+    ) -> Result<Option<(ETag, Arc<Route>)>, Fault> {
         let Some(key) = keys::route(label.as_str()) else { return Ok(None) };
-        let known = known.and_then(|known| known.route.clone());
         Ok(match self.origin.record(&key, known.as_ref().map(|(etag, _)| etag.clone())).await? {
             Record::Absent => None,
             Record::Unchanged => known,
-            Record::Read(etag, bytes) => Some((etag, parse::<Route>(&key, bytes).await?.deployment)),
+            Record::Read(etag, bytes) => Some((etag, Arc::new(parse(&key, bytes).await?))),
         })
+    }
+
+    /// How the build stands that a label waits for. A record that cannot be read is none: it is only told.
+    async fn build_status(&self, label: &OutputId) -> Result<Option<BuildStatus>, Fault> {
+        let Some(key) = keys::build_status(label.as_str()) else { return Ok(None) };
+        Ok(match self.origin.record(&key, None).await? {
+            Record::Absent | Record::Unchanged => None,
+            Record::Read(_, bytes) => parse(&key, bytes).await.ok(),
+        })
+    }
+
+    /// A deployment that must be complete, since `label` leads to it.
+    async fn complete(&self, label: &OutputId, id: &DeploymentId) -> Result<Site, Fault> {
+        let missing = || Fault::Damaged(format!("`{label}` leads to `{id}`, which has no manifest"));
+        Ok(Site::Published(self.deployment(id).await?.ok_or_else(missing)?))
     }
 
     /// A deployment, if it is complete. Its absence is not kept here: a route may name it in the next moment.
@@ -118,7 +165,7 @@ impl Sites {
             async move {
                 Ok(match sites.published(&id.into(), None).await? {
                     Some(published) => {
-                        let weight = published.bytes;
+                        let weight = published.weight();
                         Loaded::for_ever(Some(published), weight)
                     }
                     None => Loaded::absence(None, Duration::ZERO),

@@ -19,8 +19,8 @@ use jiff::Timestamp;
 use request_handler::{Config, Handler};
 use support::{add, empty_manifest, publish, put, put_manifest};
 
-/// A little longer than anything that may change is taken for granted.
-const LATER: Duration = Duration::from_millis(2100);
+/// A little longer than anything that may change is served without asking.
+const LATER: Duration = Duration::from_millis(5100);
 
 fn platform() -> (ObjectStore, Handler) {
     let store = ObjectStore::memory();

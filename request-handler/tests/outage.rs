@@ -16,8 +16,8 @@ use http_body_util::BodyExt as _;
 use request_handler::{Config, Handler};
 use support::publish;
 
-/// A little longer than what may change is taken for granted.
-const LATER: Duration = Duration::from_millis(2100);
+/// A little longer than what may change is served without asking.
+const LATER: Duration = Duration::from_millis(4100);
 
 async fn platform() -> (S3Server, ObjectStore, Handler) {
     let server = S3Server::start().await.unwrap();

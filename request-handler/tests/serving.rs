@@ -150,7 +150,13 @@ fn describe(answer: &[u8]) -> String {
     if is_page {
         let length = format!("content-length: {}", body.len());
         assert!(headers.contains(&length.as_str()), "{head}");
-        headers.retain(|line| !line.starts_with("content-length: "));
+        assert!(
+            headers.iter().any(|line| line.starts_with("content-security-policy: default-src 'none'; ")),
+            "{head}"
+        );
+        headers.retain(|line| {
+            !line.starts_with("content-length: ") && !line.starts_with("content-security-policy: ")
+        });
     }
     headers.sort_unstable();
     for header in headers {

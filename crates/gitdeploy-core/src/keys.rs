@@ -90,6 +90,12 @@ pub fn route(label: &str) -> Option<Key> {
     Some(Key(format!("__routes/{label}.json")))
 }
 
+/// How the build stands that a host label waits for.
+pub fn build_status(label: &str) -> Option<Key> {
+    label.parse::<SitePath>().ok().filter(|path| path.as_str() == path.file_name())?;
+    Some(Key(format!("__builds/{label}.json")))
+}
+
 impl Key {
     /// The key as text.
     pub fn as_str(&self) -> &str {
@@ -155,6 +161,7 @@ mod tests {
         );
         assert_eq!(probe(255).as_str(), "__uploads/.probe-00000000000000ff");
         assert_eq!(route("blog").unwrap().as_str(), "__routes/blog.json");
+        assert_eq!(build_status("blog").unwrap().as_str(), "__builds/blog.json");
         assert_eq!(output(&id, &path).strip_prefix(&outputs(&id)), Some("assets/app.js"));
     }
 

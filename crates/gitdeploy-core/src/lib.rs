@@ -1,6 +1,7 @@
 //! The domain: ids, keys, manifests, events and states. No I/O and no async: what is in here can be
 //! called from anywhere, and time and randomness are arguments.
 
+pub mod build_status;
 pub mod cache;
 pub mod claim;
 pub mod content_type;
@@ -18,6 +19,7 @@ pub mod size;
 pub mod spec;
 pub mod state;
 
+pub use build_status::BuildStatus;
 pub use cache::{CacheLevel, CacheMode, CacheUse};
 pub use event::{Body, End, Event, Stream};
 pub use failure::{Failure, FailureCode};
