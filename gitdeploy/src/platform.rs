@@ -11,7 +11,6 @@ use gitdeploy_store::StoreConfig;
 use request_handler::Handler;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast::error::RecvError;
 use upload_service::{Config as ApiConfig, Control, Launcher, Selection, SitesUrl};
 use url::Url;
 
@@ -50,6 +49,7 @@ pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
     api.listen = api_listener.local_addr()?;
     api.data_directory.clone_from(&data);
     api.grace_seconds = GRACE.as_secs();
+    api.public_url.get_or_insert(api_url(api.listen)?);
     if !vars.iter().any(|(name, value)| name == "GITDEPLOY_API_SITES_URL" && !value.is_empty()) {
         let template = format!("http://{{label}}.{}:{}/", proxy.domain, proxy.listen.port());
         api.sites_url = SitesUrl::try_from(template).context("cannot tell the address of sites")?;
@@ -75,7 +75,8 @@ pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
         .with_context(|| format!("cannot write in the data directory `{}`", data.display()))?;
 
     let handler = Handler::new(store, &proxy);
-    lifecycle.spawn("the proxy's invalidation", follow_routes(control.clone(), handler.clone()));
+    let news = control.bus().follow_routes();
+    lifecycle.spawn("the proxy's invalidation", handler.clone().follow(news, lifecycle.stopping()));
     let stopping = lifecycle.stopping();
     lifecycle.spawn("the proxy", request_handler::serve(sites_listener, handler, stopping, GRACE));
     lifecycle.spawn("the upload service", upload_service::serve(api_listener, control.clone()));
@@ -106,21 +107,4 @@ fn make_data_directory(data: &Path) -> anyhow::Result<()> {
     // The data directory is no part of the repository that it may lie in.
     std::fs::write(data.join(".gitignore"), "*\n")
         .with_context(|| format!("cannot write in the data directory `{}`", data.display()))
-}
-
-/// Tells the proxy of routes as they are moved, so that the next request sees the new deployment.
-async fn follow_routes(control: Control, handler: Handler) -> anyhow::Result<()> {
-    let mut moved = control.moved_routes();
-    loop {
-        let label = tokio::select! {
-            label = moved.recv() => label,
-            () = control.stopping().cancelled() => return Ok(()),
-        };
-        match label {
-            Ok(label) => handler.invalidate(&label),
-            // The proxy looks again by itself within a second.
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return Ok(()),
-        }
-    }
 }

@@ -4,13 +4,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::FutureExt as _;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _};
+use gitdeploy_bus::RouteNews;
 use gitdeploy_core::OutputId;
 use gitdeploy_store::ObjectStore;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::body::{self, Bodies, Body};
@@ -70,8 +74,31 @@ impl Handler {
         }))
     }
 
-    /// Makes the next request for a label see what it leads to now. Whoever moves a route in the same process
-    /// says so here; others are seen after a second.
+    /// Follows the news of routes until `stopping`: the next request for a label that has moved sees what it leads to
+    /// now, and while we listen, routes of which nothing is heard are not asked for again so soon.
+    pub async fn follow(
+        self,
+        mut news: BoxStream<'static, RouteNews>,
+        stopping: CancellationToken,
+    ) -> anyhow::Result<()> {
+        loop {
+            let news = tokio::select! {
+                news = news.next() => news,
+                () = stopping.cancelled() => return Ok(()),
+            };
+            match news {
+                Some(RouteNews::Listening) => self.0.sites.hearing().begin(),
+                Some(RouteNews::Moved(label)) => self.invalidate(&label),
+                Some(RouteNews::Deaf) => self.0.sites.hearing().end(),
+                None => {
+                    self.0.sites.hearing().end();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Makes the next request for a label see what it leads to now.
     pub fn invalidate(&self, label: &str) {
         if let Ok(label) = label.parse() {
             self.0.sites.invalidate(&label);

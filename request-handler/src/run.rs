@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use gitdeploy_bus::{BusConfig, EventBus};
 use gitdeploy_runtime::telemetry::LogConfig;
 use gitdeploy_runtime::{Lifecycle, ready, section, telemetry};
 use gitdeploy_store::{ObjectStore, StoreConfig};
@@ -18,6 +19,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub async fn run(vars: &[(String, String)]) -> anyhow::Result<ExitCode> {
     let config: Config = section("GITDEPLOY_PROXY_", vars)?;
     let store: StoreConfig = section("GITDEPLOY_STORE_", vars)?;
+    let bus: BusConfig = section("GITDEPLOY_BUS_", vars)?;
     let log: LogConfig = section("GITDEPLOY_LOG_", vars)?;
     telemetry::init(&log)?;
 
@@ -37,6 +39,12 @@ pub async fn run(vars: &[(String, String)]) -> anyhow::Result<ExitCode> {
     let mut lifecycle = Lifecycle::new(config.grace() + CLOSING)?;
     tracing::info!(%address, domain = %config.domain, store = %described, "listening");
     let handler = Handler::new(store, &config);
+    if bus.redis_url.is_some() {
+        // Without the bus everything works, only news come later: it is not waited for.
+        let bus = EventBus::open_unasked(&bus)?;
+        let following = handler.clone().follow(bus.follow_routes(), lifecycle.stopping());
+        lifecycle.spawn("news of routes", following);
+    }
     lifecycle.spawn("proxy", serve(listener, handler, lifecycle.stopping(), config.grace()));
     lifecycle.run().await
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gitdeploy_core::hash::Sha256;
-use gitdeploy_core::{Attempt, DeploymentId, OutputId, SitePath, keys};
+use gitdeploy_core::{Attempt, BuildStatus, DeploymentId, OutputId, SitePath, State, build_status, keys};
 use gitdeploy_store::ObjectStore;
-use http::header::{CACHE_CONTROL, ETAG};
+use http::header::{CACHE_CONTROL, ETAG, RETRY_AFTER};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -90,6 +90,56 @@ async fn a_host_that_was_asked_for_too_early_works_once_it_is_there() {
     assert_eq!(page(&handler, "blog").await.as_deref(), Some("first"));
     tokio::time::advance(LATER).await;
     assert_eq!(page(&handler, id.as_str()).await.as_deref(), Some("first"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_whose_build_is_not_finished_says_so() {
+    let (store, handler) = platform();
+    let id = deployment(1);
+    let ask = async |label: &str| {
+        let request = Request::get("/a/b").header("host", format!("{label}.localhost")).body(()).unwrap();
+        let (head, body) = handler.answer(request).await.into_parts();
+        (head, String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap())
+    };
+    let mut status = BuildStatus {
+        version: build_status::VERSION,
+        project: "blog".parse().unwrap(),
+        deployment: id.clone(),
+        state: State::Building,
+        cause: None,
+        log: Some("https://api.example/deployments/1?a&b".to_owned()),
+    };
+    let show = async |status: &BuildStatus| {
+        for label in ["blog", id.as_str()] {
+            let json = serde_json::to_vec(status).unwrap();
+            put(&store, &keys::build_status(label).unwrap(), json.into()).await;
+        }
+        tokio::time::advance(LATER).await;
+    };
+    show(&status).await;
+    for label in ["blog", id.as_str()] {
+        let (head, html) = ask(label).await;
+        assert_eq!(head.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            (&head.headers[RETRY_AFTER], &head.headers[CACHE_CONTROL]),
+            (&"5".parse().unwrap(), &"no-store".parse().unwrap())
+        );
+        assert!(html.contains(r#"<meta http-equiv="refresh" content="5">"#), "{html}");
+        assert!(html.contains(r#"href="https://api.example/deployments/1?a&amp;b""#), "{html}");
+    }
+    (status.state, status.cause) =
+        (State::Failed, Some("The command `make <all>` exited with 2.".to_owned()));
+    show(&status).await;
+    let (head, html) = ask("blog").await;
+    assert_eq!(
+        (head.status, &head.headers[CACHE_CONTROL]),
+        (StatusCode::NOT_FOUND, &"no-store".parse().unwrap())
+    );
+    assert!(html.contains("The command make &lt;all&gt; exited with 2."), "{html}");
+    assert!(!html.contains("http-equiv"), "{html}");
+    publish_page(&store, id.as_str(), "ready").await;
+    tokio::time::advance(LATER).await;
+    assert_eq!(page(&handler, id.as_str()).await.as_deref(), Some("ready"));
 }
 
 #[tokio::test(start_paused = true)]

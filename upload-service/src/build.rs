@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use gitdeploy_bus::{Batch, Position};
 use gitdeploy_core::event::{Outcome, PhaseState};
-use gitdeploy_core::{Attempt, Body, BuildSpec, End, Event, Phase};
+use gitdeploy_core::{Attempt, Body, BuildSpec, End, Event, Phase, State};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +53,9 @@ impl Control {
         self.active.changed();
         let lease = Lease::keep(self, deployment, &working.stop);
         let mut seen = Seen::default();
-        match self.launch_and_watch(deployment, &working.stop, &lease, &mut seen).await {
+        let watching = self.launch_and_watch(deployment, &working.stop, &lease, &mut seen);
+        let (watched, ()) = tokio::join!(watching, self.show_status(deployment, State::Building, None));
+        match watched {
             Watched::Ended(ended) => self.after_builder(deployment, seen, &ended, &working.stop).await,
             Watched::NotStarted(error) => {
                 tracing::error!(deployment.id = %deployment.id, %error, "no builder");

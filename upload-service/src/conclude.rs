@@ -134,6 +134,7 @@ impl Control {
         if finished == Finished::Promoted {
             self.settle_route(&deployment.project).await;
         }
+        self.show_status(deployment, ending.state, ending.failure.as_ref()).await;
         self.discard_upload(deployment).await;
         self.take_back(deployment).await;
     }

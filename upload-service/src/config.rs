@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use gitdeploy_core::ProjectId;
+use gitdeploy_core::{DeploymentId, ProjectId};
 use gitdeploy_runtime::{SettingError, Vars, section};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -29,6 +29,8 @@ pub struct Config {
     pub builder_image: Option<String>,
     /// Options of `docker run` for builders, separated by commas, such as `--network=host`.
     pub builder_options: Vec<String>,
+    /// Where people reach this service: the page of a failed build links to its log there; absent: it links nowhere.
+    pub public_url: Option<url::Url>,
     /// The address of a site.
     pub sites_url: SitesUrl,
     /// How many builds run at the same time.
@@ -74,6 +76,12 @@ impl Config {
         site.is_some_and(|site| self.hosts.iter().any(|host| bare(host) == site))
     }
 
+    /// Where people find the log of a deployment.
+    pub(crate) fn log_page(&self, id: &DeploymentId) -> Option<String> {
+        let url = self.public_url.as_ref()?.join(&format!("deployments/{id}")).ok()?;
+        Some(url.to_string())
+    }
+
     /// The builder's program.
     pub fn builder_path(&self) -> std::io::Result<PathBuf> {
         match &self.builder {
@@ -92,6 +100,7 @@ impl Default for Config {
             builder: None,
             builder_image: None,
             builder_options: Vec::new(),
+            public_url: None,
             sites_url: SitesUrl("http://{label}.localhost:8080/".to_owned()),
             builds_at_once: NonZeroUsize::new(2).expect("two is not zero"),
             upload_limit_bytes: 1 << 30,

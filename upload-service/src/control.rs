@@ -8,7 +8,7 @@ use gitdeploy_core::{Attempt, DeploymentId, State};
 use gitdeploy_store::ObjectStore;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Access};
@@ -20,9 +20,6 @@ use crate::data::{DataDirectory, OpenError};
 use crate::launcher::Launcher;
 use crate::lend::Lender;
 use crate::parts::Parts;
-
-/// How many moved routes a receiver may be behind.
-const MOVED_ROUTES: usize = 1024;
 
 /// How often the catalog is asked for what other processes have changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -49,7 +46,6 @@ pub struct Control {
     pub(crate) lender: Option<Arc<Lender>>,
     pub(crate) access: Arc<Access>,
     pub(crate) active: Arc<Active>,
-    pub(crate) moved: broadcast::Sender<String>,
     /// Told when a deployment waits to be built.
     pub(crate) wake: Arc<Notify>,
     pub(crate) stopping: CancellationToken,
@@ -90,16 +86,15 @@ impl Control {
             lender,
             access: Arc::new(Access::new(token.expose_secret())),
             active: Arc::default(),
-            moved: broadcast::Sender::new(MOVED_ROUTES),
             wake: Arc::default(),
             stopping,
             last_id: Arc::new(Mutex::new(newest)),
         })
     }
 
-    /// The labels of routes as they are moved. A receiver that lags behind has to look at all routes.
-    pub fn moved_routes(&self) -> broadcast::Receiver<String> {
-        self.moved.subscribe()
+    /// The bus, on which proxies hear of routes as they are moved.
+    pub fn bus(&self) -> &EventBus {
+        &self.bus
     }
 
     /// A code that opens one session within ten minutes, at `/login?code=<code>`.

@@ -27,6 +27,7 @@ mod promote;
 mod recover;
 mod routes;
 mod scheduler;
+mod status;
 
 use std::net::SocketAddr;
 

@@ -13,6 +13,12 @@ use crate::persist::{Passing, longer, persist};
 /// The largest route that is read, in bytes.
 const ROUTE_LIMIT: u64 = 64 << 10;
 
+/// For how long a proxy takes a route for granted while it hears of changes.
+const TAKEN_FOR_GRANTED: Duration = Duration::from_mins(1);
+
+/// How long telling proxies of a change may hold up others.
+const TELLING: Duration = Duration::from_secs(1);
+
 /// How long to wait before routes that could not be written are tried again, at first.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -108,9 +114,24 @@ impl Control {
                 "{project} leads to {}",
                 route.deployment
             );
-            // An error says that nobody listens.
-            self.moved.send(project.to_string()).ok();
+            self.tell_moved(project.as_str()).await;
         }
+    }
+
+    /// Tells proxies that what a label leads to has changed. When the bus is away, that is tried for as long as
+    /// proxies may take an old answer for granted; nobody waits for it.
+    pub(crate) async fn tell_moved(&self, label: &str) {
+        let told = tokio::time::timeout(TELLING, self.bus.announce(label)).await;
+        if matches!(told, Ok(Ok(()))) {
+            return;
+        }
+        tracing::debug!(label, "proxies are not told of a change yet");
+        let (bus, label) = (self.bus.clone(), label.to_owned());
+        tokio::spawn(tokio::time::timeout(TAKEN_FOR_GRANTED, async move {
+            while bus.announce(&label).await.is_err() {
+                tokio::time::sleep(TELLING).await;
+            }
+        }));
     }
 
     async fn stopping_for_good(&self) {

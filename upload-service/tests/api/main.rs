@@ -15,6 +15,7 @@ mod pages;
 mod promote;
 mod restart;
 mod routes;
+mod status;
 mod store;
 mod support;
 mod upload;

@@ -1,3 +1,6 @@
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use gitdeploy_bus::RouteNews;
 use gitdeploy_core::keys;
 use gitdeploy_store::{Content, Put};
 
@@ -6,18 +9,24 @@ use crate::support::{Platform, until};
 #[tokio::test]
 async fn a_second_deployment_takes_over_and_the_first_stays_complete() {
     let platform = Platform::new("publish").await;
-    let mut moved = platform.control.moved_routes();
+    let mut news = platform.control.bus().follow_routes();
+    assert_eq!(news.next().await, Some(RouteNews::Listening));
     let first = platform.deploy("blog").await;
     platform.final_view(&first).await;
-    assert_eq!(moved.recv().await.unwrap(), "blog");
+    hears_of(&mut news, "blog").await;
     let second = platform.deploy("blog").await;
     platform.final_view(&second).await;
-    assert_eq!(moved.recv().await.unwrap(), "blog");
+    hears_of(&mut news, "blog").await;
     let route = platform.route("blog").await.unwrap();
     assert_eq!(route.deployment, second);
     assert_eq!(route.predecessors, std::slice::from_ref(&first));
     let old = platform.get(&format!("/v1/deployments/{first}")).await.json();
     assert_eq!((old["state"].as_str(), old["production"].as_bool()), (Some("ready"), Some(false)));
+}
+
+/// Waits for the news that a label has moved.
+async fn hears_of(news: &mut BoxStream<'static, RouteNews>, label: &str) {
+    while news.next().await.unwrap() != RouteNews::Moved(label.to_owned()) {}
 }
 
 #[tokio::test]
