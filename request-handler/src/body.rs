@@ -58,6 +58,13 @@ impl Bodies {
             let begin = Instant::now();
             let object = self.origin.open(&file.key, &file.etag, range).await?;
             account.store_time += begin.elapsed();
+            if object.meta.bytes != file.bytes {
+                let (key, found) = (&file.key, object.meta.bytes);
+                let expected = file.bytes;
+                return Err(Fault::Damaged(format!(
+                    "`{key}` has {found} bytes where {expected} are expected"
+                )));
+            }
             return Ok(match object.body {
                 ObjectBody::Bytes(bytes) => full(bytes),
                 ObjectBody::Stream(stream) => paced(stream),

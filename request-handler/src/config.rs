@@ -19,6 +19,8 @@ pub struct Config {
     pub cache_bytes: u64,
     /// How many bytes of manifests and routes are kept in memory, about.
     pub record_bytes: u64,
+    /// How long the store may take to begin an answer, in seconds. A visitor waits for at most two of these.
+    pub store_seconds: u64,
     /// How long to wait for the store at the start, in seconds.
     pub ready_seconds: u64,
     /// How long requests in flight may take once the process is told to stop, in seconds.
@@ -26,6 +28,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// How long the store may take to begin an answer.
+    pub fn store(&self) -> Duration {
+        Duration::from_secs(self.store_seconds)
+    }
+
     /// How long to wait for the store at the start.
     pub fn ready(&self) -> Duration {
         Duration::from_secs(self.ready_seconds)
@@ -44,6 +51,7 @@ impl Default for Config {
             domain: Domain::default(),
             cache_bytes: 256 << 20,
             record_bytes: 128 << 20,
+            store_seconds: 5,
             ready_seconds: 30,
             grace_seconds: 30,
         }

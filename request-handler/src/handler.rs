@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -57,6 +57,8 @@ pub struct Handler(Arc<Inner>);
 
 struct Inner {
     domain: Domain,
+    /// How long a visitor waits for the head of an answer.
+    patience: Duration,
     sites: Sites,
     plain: Plain,
     files: Representations,
@@ -65,9 +67,10 @@ struct Inner {
 impl Handler {
     /// Answers from `store`, with empty caches.
     pub fn new(store: ObjectStore, config: &Config) -> Self {
-        let origin = Origin::new(store);
+        let origin = Origin::new(store, config.store());
         Self(Arc::new(Inner {
             domain: config.domain.clone(),
+            patience: 2 * config.store(),
             sites: Sites::new(origin.clone(), config.record_bytes),
             plain: Plain::new(origin.clone()),
             files: Representations::new(Bodies::new(origin, config.cache_bytes)),
@@ -151,15 +154,26 @@ impl Inner {
             Ok(target) => target,
             Err(error) => return pages::target_refused(error),
         };
-        let mut answer = self.visit(request, &label, &target, account).await;
-        if let Err(Fault::Outdated(_)) = answer {
-            // The site was replaced between its manifest and its file. What it is now is known on a second look.
-            answer = self.visit(request, &label, &target, account).await;
-        }
-        answer.unwrap_or_else(|fault| {
+        // One answer may take several requests to the store.
+        let answer = tokio::time::timeout(self.patience, self.look(request, &label, &target, account)).await;
+        answer.unwrap_or(Err(Fault::Timeout(self.patience))).unwrap_or_else(|fault| {
             tracing::debug!(%fault, label = label.as_str(), path = target.path, "cannot answer");
             pages::unavailable(&fault)
         })
+    }
+
+    /// What there is to see. A site that was replaced between its manifest and its file is known on a second look.
+    async fn look(
+        &self,
+        request: &Parts,
+        label: &OutputId,
+        target: &Target,
+        account: &mut Account,
+    ) -> Result<Response<Body>, Fault> {
+        match self.visit(request, label, target, account).await {
+            Err(Fault::Outdated(_)) => self.visit(request, label, target, account).await,
+            answer => answer,
+        }
     }
 
     async fn visit(

@@ -4,6 +4,7 @@
 
 mod account;
 mod body;
+mod breaker;
 mod cache_policy;
 mod cached;
 mod config;

@@ -6,20 +6,24 @@ use bytes::Bytes;
 use gitdeploy_core::Key;
 use gitdeploy_store::{ByteRange, ETag, Get, Meta, Object, ObjectStore, StoreError};
 
+use crate::breaker::Breaker;
 use crate::fault::Fault;
 
-/// How long the store may take to begin an answer.
-pub(crate) const FIRST_BYTE: Duration = Duration::from_secs(10);
-
-/// How long the store may take for a whole body that is kept in memory.
-const WHOLE_BODY: Duration = Duration::from_mins(1);
+/// The bytes a second that a body must make at least which is kept in memory.
+const SLOWEST: u64 = 256 << 10;
 
 /// The largest record, in bytes: a manifest of some 200,000 files.
 const MAX_RECORD: u64 = gitdeploy_core::manifest::LARGEST;
 
-/// The store. Its futures are boxed: those of the S3 client have 14 KB, which every connection would carry.
+/// The store, as long as it works. Its futures are boxed: those of the S3 client have 14 KB, which every connection
+/// would carry.
 #[derive(Debug, Clone)]
-pub(crate) struct Origin(ObjectStore);
+pub(crate) struct Origin {
+    store: ObjectStore,
+    breaker: Breaker,
+    /// How long the store may take to begin an answer.
+    patience: Duration,
+}
 
 /// A record that was asked for.
 #[derive(Debug)]
@@ -33,16 +37,18 @@ pub(crate) enum Record {
 }
 
 impl Origin {
-    pub(crate) fn new(store: ObjectStore) -> Self {
-        Self(store)
+    /// `patience` is how long the store may take to begin an answer.
+    pub(crate) fn new(store: ObjectStore, patience: Duration) -> Self {
+        Self { store, breaker: Breaker::default(), patience }
     }
 
     /// A small object such as a manifest, unless it is still the one called `known`.
     pub(crate) async fn record(&self, key: &Key, known: Option<ETag>) -> Result<Record, Fault> {
         let get = Get { if_none_match: known, ..Get::default() };
-        match within(FIRST_BYTE, Box::pin(self.0.get(key, get))).await? {
+        match self.ask(Box::pin(self.store.get(key, get))).await? {
             Ok(object) => {
-                let (meta, bytes) = within(WHOLE_BODY, object.read(MAX_RECORD)).await??;
+                let bound = self.for_body(object.meta.bytes);
+                let (meta, bytes) = within(bound, object.read(MAX_RECORD)).await??;
                 Ok(Record::Read(meta.etag, bytes))
             }
             Err(StoreError::NotFound(_)) => Ok(Record::Absent),
@@ -53,7 +59,7 @@ impl Origin {
 
     /// What the store knows of an object, if there is one.
     pub(crate) async fn head(&self, key: &Key) -> Result<Option<Meta>, Fault> {
-        match within(FIRST_BYTE, Box::pin(self.0.head(key))).await? {
+        match self.ask(Box::pin(self.store.head(key))).await? {
             Ok(meta) => Ok(Some(meta)),
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -68,7 +74,7 @@ impl Origin {
         range: Option<ByteRange>,
     ) -> Result<Object, Fault> {
         let get = Get { range, if_match: Some(etag.clone()), if_none_match: None };
-        match within(FIRST_BYTE, Box::pin(self.0.get(key, get))).await? {
+        match self.ask(Box::pin(self.store.get(key, get))).await? {
             Ok(object) => Ok(object),
             Err(StoreError::NotFound(key) | StoreError::Changed(key)) => Err(Fault::Outdated(key)),
             Err(error) => Err(error.into()),
@@ -78,12 +84,41 @@ impl Origin {
     /// The whole object of `bytes` bytes, if its content is still the one called `etag`.
     pub(crate) async fn whole(&self, key: &Key, etag: &ETag, bytes: u64) -> Result<Bytes, Fault> {
         let object = self.open(key, etag, None).await?;
-        let (_, body) = within(WHOLE_BODY, object.read(bytes)).await??;
+        let (_, body) = within(self.for_body(bytes), object.read(bytes)).await??;
         if body.len() as u64 != bytes {
             let found = body.len();
             return Err(Fault::Damaged(format!("`{key}` has {found} bytes where {bytes} are expected")));
         }
         Ok(body)
+    }
+
+    /// How long a body of so many bytes may take. While it does, everybody waits who asks for it.
+    fn for_body(&self, bytes: u64) -> Duration {
+        self.patience + Duration::from_secs(bytes / SLOWEST)
+    }
+
+    /// What the store answers, if it is fit to be asked and answers in time. An answer that says that something is not
+    /// there is an answer.
+    async fn ask<T>(
+        &self,
+        request: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<Result<T, StoreError>, Fault> {
+        self.breaker.admit()?;
+        match within(self.patience, request).await {
+            Ok(Err(error)) if error.is_transient() => {
+                let fault = Fault::from(error);
+                self.breaker.failed(&fault);
+                Err(fault)
+            }
+            Ok(answer) => {
+                self.breaker.works();
+                Ok(answer)
+            }
+            Err(fault) => {
+                self.breaker.failed(&fault);
+                Err(fault)
+            }
+        }
     }
 }
 

@@ -43,21 +43,26 @@ impl ObjectStore {
     /// see [`ObjectStore::check`].
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         Ok(match (&config.bucket, &config.directory) {
-            (Some(bucket), _) => Self(Arc::new(Backend::S3(Box::pin(s3::S3::open(bucket, config)).await))),
+            (Some(bucket), _) => Self::s3(bucket, config, s3::Haste::Patient).await,
             (None, Some(directory)) => Self::directory(directory)?,
             (None, None) => Self::memory(),
         })
     }
 
-    /// Like [`ObjectStore::open`], for a process that only reads: nothing is made or written, so a directory may
-    /// belong to somebody else.
+    /// Like [`ObjectStore::open`], for a process that only reads, for people who wait: nothing is made or written, so a
+    /// directory may belong to somebody else, and what fails is repeated at once.
     pub async fn open_for_reading(config: &StoreConfig) -> Result<Self, StoreError> {
-        match (&config.bucket, &config.directory) {
+        Ok(match (&config.bucket, &config.directory) {
+            (Some(bucket), _) => Self::s3(bucket, config, s3::Haste::Prompt).await,
             (None, Some(root)) => {
-                Ok(Self(Arc::new(Backend::Directory(directory::Directory::for_reading(root)?))))
+                Self(Arc::new(Backend::Directory(directory::Directory::for_reading(root)?)))
             }
-            _ => Self::open(config).await,
-        }
+            (None, None) => Self::memory(),
+        })
+    }
+
+    async fn s3(bucket: &str, config: &StoreConfig, haste: s3::Haste) -> Self {
+        Self(Arc::new(Backend::S3(Box::pin(s3::S3::open(bucket, config, haste)).await)))
     }
 
     /// An empty store that ends with the process.

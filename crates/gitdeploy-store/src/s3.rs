@@ -16,6 +16,7 @@ use gitdeploy_core::{Key, KeyPrefix};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::object::{Meta, Page};
+pub(crate) use client::Haste;
 use failure::{Doing, is_fatal};
 use single_writer::SingleWriter;
 
@@ -30,8 +31,8 @@ pub(crate) struct S3 {
 }
 
 impl S3 {
-    pub(crate) async fn open(bucket: &str, config: &StoreConfig) -> Self {
-        let client = client::open(config).await;
+    pub(crate) async fn open(bucket: &str, config: &StoreConfig, haste: Haste) -> Self {
+        let client = client::open(config, haste).await;
         let single_writer = config.single_writer.then(SingleWriter::default);
         let (bucket, prefix) = (bucket.to_owned(), config.prefix.clone());
         Self { client, bucket, prefix, single_writer, lent: config.lent.is_some() }

@@ -27,10 +27,10 @@ pub(super) const STALL: Duration = Duration::from_secs(20);
 const SLOWEST_UPLOAD: u64 = 32 * 1024;
 
 /// Bodies that we receive are watched by `read`, which does not mind a visitor who takes pauses.
-pub(super) async fn open(config: &StoreConfig) -> Client {
+pub(super) async fn open(config: &StoreConfig, haste: Haste) -> Client {
     let uploads = StalledStreamProtectionConfig::enabled().download_enabled(false).grace_period(STALL);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .retry_config(haste.retries())
         .timeout_config(timeouts(ANSWER))
         .stalled_stream_protection(uploads.build());
     loader = match &config.access {
@@ -58,6 +58,27 @@ pub(super) async fn open(config: &StoreConfig) -> Client {
         s3 = s3.retry_classifier(NewerKeys);
     }
     Client::from_conf(s3.build())
+}
+
+/// How soon a request that failed is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// After seconds: a store that is busy gets a rest.
+    Patient,
+    /// At once: somebody waits for the answer.
+    Prompt,
+}
+
+impl Haste {
+    fn retries(self) -> RetryConfig {
+        let retries = RetryConfig::standard().with_max_attempts(3);
+        match self {
+            Self::Patient => retries,
+            Self::Prompt => retries
+                .with_initial_backoff(Duration::from_millis(50))
+                .with_max_backoff(Duration::from_millis(200)),
+        }
+    }
 }
 
 /// What differs for a request that carries `bytes` bytes to the store.

@@ -74,6 +74,12 @@ async fn meet(
             let end = stream::iter([Err("cut on demand".into())]);
             half(carry_out(request, shared).await?, end).await
         }
+        Some(Fault::OtherLength) => {
+            let mut answer = half(carry_out(request, shared).await?, stream::empty()).await?;
+            let half = answer.headers()[header::CONTENT_LENGTH].to_str()?.parse::<usize>()? / 2;
+            answer.headers_mut().insert(header::CONTENT_LENGTH, half.into());
+            Ok(answer)
+        }
         Some(Fault::StalledBody) => half(carry_out(request, shared).await?, stream::pending()).await,
     }
 }

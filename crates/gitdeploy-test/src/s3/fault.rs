@@ -28,6 +28,8 @@ pub enum Fault {
     ShortBody,
     /// The body that was announced stops in the middle, and nothing follows.
     StalledBody,
+    /// The body is half of the content, and is announced as such.
+    OtherLength,
 }
 
 /// The faults that wait, and the requests that came.
