@@ -9,6 +9,7 @@ mod cache_policy;
 mod cached;
 mod config;
 mod fault;
+mod gate;
 mod handler;
 mod hearing;
 mod host;
