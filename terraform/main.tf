@@ -117,6 +117,8 @@ module "proxy" {
     GITDEPLOY_STORE_BUCKET = module.storage.bucket.name
   }
 
+  secrets = { GITDEPLOY_BUS_REDIS_URL = module.storage.secrets.redis_proxy.arn }
+
   network = {
     vpc_id             = module.network.vpc_id
     subnet_ids         = module.network.service_subnet_ids

@@ -18,7 +18,7 @@ locals {
   }
 
   # Only a site that is replaced by hand has files that are staged for a while.
-  served = concat(["__manifests", "__outputs", "__routes", "__variants"], length(var.bare_writer_arns) == 0 ? [] : ["__staged"])
+  served = concat(["__builds", "__manifests", "__outputs", "__routes", "__variants"], length(var.bare_writer_arns) == 0 ? [] : ["__staged"])
 
   proxy_policy = jsonencode({
     Version = "2012-10-17"
@@ -96,13 +96,13 @@ locals {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
-        Resource = [for prefix in ["__logs", "__routes", "__uploads"] : "${module.storage.bucket.arn}/${prefix}/*"]
+        Resource = [for prefix in ["__builds", "__logs", "__routes", "__uploads"] : "${module.storage.bucket.arn}/${prefix}/*"]
       },
       {
         Sid      = "RemoveObjects"
         Effect   = "Allow"
         Action   = "s3:DeleteObject"
-        Resource = [for prefix in ["__logs", "__uploads"] : "${module.storage.bucket.arn}/${prefix}/*"]
+        Resource = [for prefix in ["__builds", "__logs", "__uploads"] : "${module.storage.bucket.arn}/${prefix}/*"]
       },
       local.tell_absent_from_refused,
       {

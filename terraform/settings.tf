@@ -9,6 +9,7 @@ locals {
     GITDEPLOY_API_GRACE_SECONDS    = "50"
     GITDEPLOY_API_HOSTS            = local.api_host
     GITDEPLOY_API_LISTEN           = "0.0.0.0:${local.api_port}"
+    GITDEPLOY_API_PUBLIC_URL       = local.api_url
     GITDEPLOY_API_SITES_URL        = local.sites_url
     GITDEPLOY_CATALOG_KMS_KEY      = module.storage.kms_key_arn
     GITDEPLOY_CATALOG_TABLE        = module.storage.table.name

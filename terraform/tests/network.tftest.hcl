@@ -94,7 +94,7 @@ run "security_groups" {
   assert {
     condition = alltrue([for rule in [
       aws_vpc_security_group_ingress_rule.proxy, aws_vpc_security_group_ingress_rule.api,
-      aws_vpc_security_group_ingress_rule.redis_api, aws_vpc_security_group_ingress_rule.redis_builder,
+      aws_vpc_security_group_ingress_rule.redis_api, aws_vpc_security_group_ingress_rule.redis_proxy, aws_vpc_security_group_ingress_rule.redis_builder,
     ] : rule.cidr_ipv4 == null && rule.cidr_ipv6 == null && rule.prefix_list_id == null && rule.referenced_security_group_id != null])
     error_message = "nothing but the load balancer is reached from an address range"
   }
@@ -105,12 +105,12 @@ run "security_groups" {
   }
 
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.redis_api.referenced_security_group_id == aws_security_group.api.id && aws_vpc_security_group_ingress_rule.redis_builder.referenced_security_group_id == aws_security_group.builder.id
-    error_message = "Redis is reached by the upload service and by builders only"
+    condition     = aws_vpc_security_group_ingress_rule.redis_api.referenced_security_group_id == aws_security_group.api.id && aws_vpc_security_group_ingress_rule.redis_proxy.referenced_security_group_id == aws_security_group.proxy.id && aws_vpc_security_group_ingress_rule.redis_builder.referenced_security_group_id == aws_security_group.builder.id
+    error_message = "Redis is reached by the services and by builders only"
   }
 
   assert {
-    condition     = !contains([for rule in [aws_vpc_security_group_ingress_rule.load_balancer_https, aws_vpc_security_group_ingress_rule.load_balancer_http, aws_vpc_security_group_ingress_rule.proxy, aws_vpc_security_group_ingress_rule.api, aws_vpc_security_group_ingress_rule.redis_api, aws_vpc_security_group_ingress_rule.redis_builder] : rule.security_group_id], aws_security_group.builder.id)
+    condition     = !contains([for rule in [aws_vpc_security_group_ingress_rule.load_balancer_https, aws_vpc_security_group_ingress_rule.load_balancer_http, aws_vpc_security_group_ingress_rule.proxy, aws_vpc_security_group_ingress_rule.api, aws_vpc_security_group_ingress_rule.redis_api, aws_vpc_security_group_ingress_rule.redis_proxy, aws_vpc_security_group_ingress_rule.redis_builder] : rule.security_group_id], aws_security_group.builder.id)
     error_message = "nothing reaches a builder"
   }
 

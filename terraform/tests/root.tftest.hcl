@@ -93,8 +93,8 @@ run "permissions_of_the_upload_service" {
   assert {
     condition = { for statement in jsondecode(local.upload_policy).Statement : statement.Sid => [for resource in flatten([statement.Resource]) : trimprefix(resource, "${module.storage.bucket.arn}/")] if endswith(statement.Sid, "Objects") } == {
       ReadObjects   = ["__logs/*", "__manifests/*", "__routes/*", "__uploads/*"]
-      WriteObjects  = ["__logs/*", "__routes/*", "__uploads/*"]
-      RemoveObjects = ["__logs/*", "__uploads/*"]
+      WriteObjects  = ["__builds/*", "__logs/*", "__routes/*", "__uploads/*"]
+      RemoveObjects = ["__builds/*", "__logs/*", "__uploads/*"]
     }
     error_message = "it writes routes, logs and uploads, and never a site"
   }
@@ -108,7 +108,7 @@ run "permissions_of_the_upload_service" {
 run "permissions_of_the_proxy" {
   assert {
     condition = { for statement in jsondecode(local.proxy_policy).Statement : statement.Sid => [for resource in flatten([statement.Resource]) : trimprefix(resource, module.storage.bucket.arn)] } == {
-      ReadSites             = ["/__manifests/*", "/__outputs/*", "/__routes/*", "/__variants/*"]
+      ReadSites             = ["/__builds/*", "/__manifests/*", "/__outputs/*", "/__routes/*", "/__variants/*"]
       TellAbsentFromRefused = [""]
     }
     error_message = "the proxy reads what it serves"

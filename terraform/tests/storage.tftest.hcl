@@ -65,12 +65,12 @@ run "bucket" {
   }
 
   assert {
-    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.sites.rule : rule.id => rule.expiration[0].days if contains(["cache", "logs", "uploads"], rule.id) } == { cache = 14, logs = 365, uploads = 1 }
+    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.sites.rule : rule.id => rule.expiration[0].days if contains(["builds", "cache", "logs", "uploads"], rule.id) } == { builds = 365, cache = 14, logs = 365, uploads = 1 }
     error_message = "caches, logs of builds and uploads expire"
   }
 
   assert {
-    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.sites.rule : rule.id => rule.filter[0].prefix if contains(["cache", "logs", "uploads"], rule.id) } == { cache = "__cache/", logs = "__logs/", uploads = "__uploads/" }
+    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.sites.rule : rule.id => rule.filter[0].prefix if contains(["builds", "cache", "logs", "uploads"], rule.id) } == { builds = "__builds/", cache = "__cache/", logs = "__logs/", uploads = "__uploads/" }
     error_message = "each below its own prefix: a site never expires"
   }
 
@@ -162,7 +162,12 @@ run "redis_and_secrets" {
   }
 
   assert {
-    condition     = alltrue([for user in [aws_elasticache_user.api, aws_elasticache_user.builder] : strcontains(user.access_string, "resetchannels") && !strcontains(user.access_string, "+@") && !strcontains(user.access_string, "~*") && !strcontains(user.access_string, "allkeys")])
+    condition     = aws_elasticache_user.proxy.access_string == "on resetkeys resetchannels &routes -@all +subscribe +unsubscribe +ping"
+    error_message = "the proxy hears of routes, and says nothing"
+  }
+
+  assert {
+    condition     = alltrue([for user in [aws_elasticache_user.api, aws_elasticache_user.builder, aws_elasticache_user.proxy] : strcontains(user.access_string, "resetchannels") && !strcontains(user.access_string, "+@") && !strcontains(user.access_string, "~*") && !strcontains(user.access_string, "allkeys")])
     error_message = "no login has a whole category of commands, or all keys"
   }
 
@@ -172,8 +177,8 @@ run "redis_and_secrets" {
   }
 
   assert {
-    condition     = aws_elasticache_user_group.this.user_ids == toset(["test-api", "test-builder", "test-default"])
-    error_message = "the three users"
+    condition     = aws_elasticache_user_group.this.user_ids == toset(["test-api", "test-builder", "test-default", "test-proxy"])
+    error_message = "the four users"
   }
 
   assert {

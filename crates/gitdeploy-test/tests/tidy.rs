@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("gitdeploy-store", &["gitdeploy-core"]),
     ("gitdeploy-test", &["gitdeploy-core"]),
     ("build-server", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
-    ("request-handler", &["gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
+    ("request-handler", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
     ("upload-service", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
     (
         "gitdeploy",
@@ -159,7 +159,7 @@ fn every_rule_sees_its_breach() {
     assert_eq!(inheritance_breaches(&core).len(), 2);
     assert_eq!(inheritance_breaches(&member("x", "[lints]\nworkspace = true")), [""; 0]);
 
-    let proxy = "[dependencies]\ngitdeploy-bus.workspace = true\n[dev-dependencies]\nredis.workspace = true";
+    let proxy = "[dependencies]\nupload-service.workspace = true\n[dev-dependencies]\nredis.workspace = true";
     assert_eq!(import_breaches(&member("request-handler", proxy)).len(), 1);
     assert_eq!(owner_breaches(&member("request-handler", proxy)), [""; 0]);
     assert_eq!(import_breaches(&member("a-new-member", "")).len(), 1);

@@ -40,7 +40,7 @@ resource "aws_security_group" "builder" {
 resource "aws_security_group" "redis" {
   #checkov:skip=CKV2_AWS_5:attached to the cache by the module storage
   name        = "${var.name}-redis"
-  description = "Redis: reached by the upload service and by builders"
+  description = "Redis: reached by the services and by builders"
   vpc_id      = aws_vpc.this.id
   tags        = merge(var.tags, { Name = "${var.name}-redis" })
 }
@@ -106,6 +106,16 @@ resource "aws_vpc_security_group_egress_rule" "proxy_https" {
   tags              = var.tags
 }
 
+resource "aws_vpc_security_group_egress_rule" "proxy_redis" {
+  security_group_id            = aws_security_group.proxy.id
+  description                  = "To Redis"
+  referenced_security_group_id = aws_security_group.redis.id
+  ip_protocol                  = "tcp"
+  from_port                    = 6379
+  to_port                      = 6379
+  tags                         = var.tags
+}
+
 resource "aws_vpc_security_group_ingress_rule" "api" {
   security_group_id            = aws_security_group.api.id
   description                  = "From the load balancer"
@@ -162,6 +172,16 @@ resource "aws_vpc_security_group_ingress_rule" "redis_api" {
   security_group_id            = aws_security_group.redis.id
   description                  = "From the upload service"
   referenced_security_group_id = aws_security_group.api.id
+  ip_protocol                  = "tcp"
+  from_port                    = 6379
+  to_port                      = 6379
+  tags                         = var.tags
+}
+
+resource "aws_vpc_security_group_ingress_rule" "redis_proxy" {
+  security_group_id            = aws_security_group.redis.id
+  description                  = "From the proxy"
+  referenced_security_group_id = aws_security_group.proxy.id
   ip_protocol                  = "tcp"
   from_port                    = 6379
   to_port                      = 6379

@@ -132,6 +132,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "sites" {
 
   dynamic "rule" {
     for_each = {
+      "__builds/"  = var.build_log_days
       "__cache/"   = var.cache_days
       "__logs/"    = var.build_log_days
       "__uploads/" = var.upload_days

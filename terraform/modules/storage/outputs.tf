@@ -29,6 +29,7 @@ output "secrets" {
   value = {
     api_token     = { name = aws_ssm_parameter.secret["api-token"].name, arn = aws_ssm_parameter.secret["api-token"].arn }
     redis_api     = { name = aws_ssm_parameter.redis_url["api"].name, arn = aws_ssm_parameter.redis_url["api"].arn }
+    redis_proxy   = { name = aws_ssm_parameter.redis_url["proxy"].name, arn = aws_ssm_parameter.redis_url["proxy"].arn }
     redis_builder = { name = aws_ssm_parameter.redis_url["builder"].name, arn = aws_ssm_parameter.redis_url["builder"].arn }
   }
 }

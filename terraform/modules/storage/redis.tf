@@ -32,12 +32,26 @@ resource "aws_elasticache_user" "api" {
   user_id       = "${var.name}-api"
   user_name     = "${var.name}-api"
   engine        = "valkey"
-  access_string = "on ~events:* resetchannels &logs:* -@all +xadd +xrange +xrevrange +expire +publish +subscribe +unsubscribe +ping"
+  access_string = "on ~events:* resetchannels &logs:* &routes -@all +xadd +xrange +xrevrange +expire +publish +subscribe +unsubscribe +ping"
   tags          = var.tags
 
   authentication_mode {
     type      = "password"
     passwords = [aws_ssm_parameter.secret["redis-api-password"].value]
+  }
+}
+
+# What the proxy may: hear of routes that move.
+resource "aws_elasticache_user" "proxy" {
+  user_id       = "${var.name}-proxy"
+  user_name     = "${var.name}-proxy"
+  engine        = "valkey"
+  access_string = "on resetkeys resetchannels &routes -@all +subscribe +unsubscribe +ping"
+  tags          = var.tags
+
+  authentication_mode {
+    type      = "password"
+    passwords = [aws_ssm_parameter.secret["redis-proxy-password"].value]
   }
 }
 
@@ -72,6 +86,6 @@ resource "aws_elasticache_user" "default" {
 resource "aws_elasticache_user_group" "this" {
   user_group_id = var.name
   engine        = "valkey"
-  user_ids      = [aws_elasticache_user.api.user_id, aws_elasticache_user.builder.user_id, aws_elasticache_user.default.user_id]
+  user_ids      = [for user in [aws_elasticache_user.api, aws_elasticache_user.builder, aws_elasticache_user.proxy, aws_elasticache_user.default] : user.user_id]
   tags          = var.tags
 }

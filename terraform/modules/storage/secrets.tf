@@ -3,7 +3,7 @@
 
 # Read again at each plan, and each time another: the parameters below keep the first.
 data "aws_secretsmanager_random_password" "new" {
-  for_each = toset(["api-token", "redis-api-password", "redis-builder-password", "redis-default-password"])
+  for_each = toset(["api-token", "redis-api-password", "redis-builder-password", "redis-default-password", "redis-proxy-password"])
 
   password_length     = 48
   exclude_punctuation = true
@@ -27,7 +27,11 @@ resource "aws_ssm_parameter" "secret" {
 }
 
 resource "aws_ssm_parameter" "redis_url" {
-  for_each = { api = aws_elasticache_user.api.user_name, builder = aws_elasticache_user.builder.user_name }
+  for_each = {
+    api     = aws_elasticache_user.api.user_name
+    builder = aws_elasticache_user.builder.user_name
+    proxy   = aws_elasticache_user.proxy.user_name
+  }
 
   name        = "/${var.name}/redis-${each.key}-url"
   description = "Where Redis is, with a login"
