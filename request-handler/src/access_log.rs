@@ -1,0 +1,286 @@
+//! One line of JSON for each answer that has ended, on standard output.
+//!
+//! A thread writes them, many at once where many come. It never holds up visitors: lines that come faster than they
+//! are written are left out and counted. The query of a target and of a referer is left out: tokens stand there.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use gitdeploy_core::manifest::Encoding;
+use gitdeploy_core::{OutputId, SitePath};
+use http::{HeaderValue, Method, Uri, Version};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::account::{Account, Source};
+use crate::metrics;
+use crate::visitor::Visitor;
+
+/// How many lines may wait to be written.
+const WAITING: usize = 16 << 10;
+
+/// From which size on what is written is written at once, in bytes.
+const BATCH: usize = 64 << 10;
+
+/// How much of what a visitor sent stands in a line, in bytes.
+const LONGEST: usize = 1 << 10;
+
+/// The access log. Dropped, it has written everything.
+#[derive(Debug)]
+pub struct AccessLog {
+    /// `None` only while it is dropped.
+    entries: Option<SyncSender<Box<Entry>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is told of one answer.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) visitor: Visitor,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: Version,
+    pub(crate) host: Option<HeaderValue>,
+    pub(crate) user_agent: Option<HeaderValue>,
+    pub(crate) referer: Option<HeaderValue>,
+    pub(crate) status: u16,
+    pub(crate) account: Account,
+    pub(crate) ended: SystemTime,
+    pub(crate) duration: Duration,
+    pub(crate) bytes: u64,
+    pub(crate) is_whole: bool,
+}
+
+/// A line, field by field.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: Timestamp,
+    message: &'static str,
+    status: u16,
+    method: &'a str,
+    host: Option<Cow<'a, str>>,
+    path: Cow<'a, str>,
+    protocol: &'static str,
+    bytes: u64,
+    aborted: bool,
+    duration_ms: f64,
+    site: Option<&'a str>,
+    #[serde(rename = "deployment.id")]
+    deployment: Option<&'a str>,
+    #[serde(rename = "redirect.line")]
+    redirect: Option<u32>,
+    #[serde(rename = "headers.lines")]
+    headers: &'a [u32],
+    file: Option<&'a str>,
+    encoding: Option<&'static str>,
+    source: Option<&'static str>,
+    store_ms: f64,
+    #[serde(rename = "visitor.address")]
+    address: std::net::IpAddr,
+    #[serde(rename = "visitor.country")]
+    country: Option<&'a str>,
+    #[serde(rename = "visitor.secure")]
+    is_secure: bool,
+    user_agent: Option<Cow<'a, str>>,
+    referer: Option<Cow<'a, str>>,
+}
+
+impl AccessLog {
+    /// Writes to standard output.
+    pub fn to_stdout() -> std::io::Result<Self> {
+        Self::to(std::io::stdout())
+    }
+
+    fn to(output: impl Write + Send + 'static) -> std::io::Result<Self> {
+        let (sender, entries) = sync_channel(WAITING);
+        let thread = std::thread::Builder::new().name("access-log".to_owned());
+        let thread = thread.spawn(move || write_all(&entries, output))?;
+        Ok(Self { entries: Some(sender), thread: Some(thread) })
+    }
+
+    /// Takes an entry, unless too many wait already.
+    pub(crate) fn tell(&self, entry: Box<Entry>) -> bool {
+        self.entries.as_ref().is_some_and(|entries| entries.try_send(entry).is_ok())
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        drop(self.entries.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the access log ended early");
+        }
+    }
+}
+
+fn write_all(entries: &Receiver<Box<Entry>>, mut output: impl Write) {
+    let mut batch = Vec::new();
+    while let Ok(entry) = entries.recv() {
+        append(&mut batch, &entry);
+        while batch.len() < BATCH
+            && let Ok(entry) = entries.try_recv()
+        {
+            append(&mut batch, &entry);
+        }
+        if let Err(error) = output.write_all(&batch).and_then(|()| output.flush()) {
+            tracing::warn!(%error, "cannot write the access log");
+        }
+        batch.clear();
+    }
+}
+
+fn append(batch: &mut Vec<u8>, entry: &Entry) {
+    serde_json::to_writer(&mut *batch, &line(entry))
+        .expect("memory takes what is written, and every key is text");
+    batch.push(b'\n');
+}
+
+fn line(entry: &Entry) -> Line<'_> {
+    let account = &entry.account;
+    Line {
+        timestamp: Timestamp::try_from(entry.ended).unwrap_or_default(),
+        message: "answered",
+        status: entry.status,
+        method: clipped(entry.method.as_str()),
+        host: entry.host.as_ref().map(text),
+        path: clip(Cow::Borrowed(entry.uri.path())),
+        protocol: metrics::protocol(entry.version),
+        bytes: entry.bytes,
+        aborted: !entry.is_whole,
+        duration_ms: milliseconds(entry.duration),
+        site: account.label.as_ref().map(OutputId::as_str),
+        deployment: account.deployment.as_ref().map(OutputId::as_str),
+        redirect: account.redirect_line,
+        headers: &account.header_lines,
+        file: account.file.as_ref().map(SitePath::as_str),
+        encoding: account.encoding.map(Encoding::as_str),
+        source: account.source.map(Source::name),
+        store_ms: milliseconds(account.store_time),
+        address: entry.visitor.address,
+        country: entry.visitor.country.as_deref(),
+        is_secure: entry.visitor.is_secure,
+        user_agent: entry.user_agent.as_ref().map(text),
+        referer: entry.referer.as_ref().map(|value| without_query(text(value))),
+    }
+}
+
+/// What a header says. What is no text is shown as well as it can be.
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    clip(String::from_utf8_lossy(value.as_bytes()))
+}
+
+fn clip(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(clipped(text)),
+        Cow::Owned(text) => Cow::Owned(clipped(&text).to_owned()),
+    }
+}
+
+fn clipped(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST)]
+}
+
+fn without_query(url: Cow<'_, str>) -> Cow<'_, str> {
+    match url.find(['?', '#']) {
+        Some(end) => Cow::Owned(url[..end].to_owned()),
+        None => url,
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Output(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn entry(uri: &str, user_agent: &[u8]) -> Box<Entry> {
+        Box::new(Entry {
+            visitor: Visitor { address: "192.0.2.7".parse().unwrap(), is_secure: true, country: None },
+            method: Method::GET,
+            uri: uri.parse().unwrap(),
+            version: Version::HTTP_2,
+            host: Some(HeaderValue::from_static("blog.example")),
+            user_agent: Some(HeaderValue::from_bytes(user_agent).unwrap()),
+            referer: Some(HeaderValue::from_static("https://example.org/a?token=secret#b")),
+            status: 200,
+            account: Account { label: "blog".parse().ok(), ..Account::default() },
+            ended: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+            duration: Duration::from_micros(1500),
+            bytes: 4,
+            is_whole: true,
+        })
+    }
+
+    fn written(entries: impl IntoIterator<Item = Box<Entry>>) -> Vec<serde_json::Value> {
+        let output = Output::default();
+        let log = AccessLog::to(output.clone()).unwrap();
+        for entry in entries {
+            assert!(log.tell(entry));
+        }
+        drop(log);
+        let bytes = output.0.lock().unwrap();
+        let lines = str::from_utf8(&bytes).unwrap().lines();
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn an_answer_is_a_line() {
+        let lines = written([entry("/a?token=secret", b"curl")]);
+        assert_eq!(
+            lines,
+            [serde_json::json!({
+                "timestamp": "1970-01-01T00:00:01Z", "message": "answered", "status": 200, "method": "GET",
+                "host": "blog.example", "path": "/a", "protocol": "h2", "bytes": 4, "aborted": false,
+                "duration_ms": 1.5, "site": "blog", "deployment.id": null, "redirect.line": null,
+                "headers.lines": [], "file": null, "encoding": null, "source": null, "store_ms": 0.0,
+                "visitor.address": "192.0.2.7", "visitor.country": null, "visitor.secure": true,
+                "user_agent": "curl", "referer": "https://example.org/a",
+            })]
+        );
+    }
+
+    #[test]
+    fn nobody_forges_a_line() {
+        let agent = "x\"}\t{\u{85}\u{2028}\u{1f}";
+        let agent: Vec<_> =
+            agent.bytes().filter(|byte| *byte == b'\t' || *byte >= 0x20).chain([0xff]).collect();
+        let lines = written([entry("/\u{2028}", &agent), entry("/b", b"")]);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["user_agent"], "x\"}\t{\u{85}\u{2028}\u{fffd}");
+        assert_eq!(lines[1]["path"], "/b");
+    }
+
+    #[test]
+    fn what_is_long_is_cut() {
+        let path = format!("/{}", "ü".repeat(LONGEST));
+        let lines = written([entry(&path, &[b'a'; 2 * LONGEST])]);
+        assert_eq!(lines[0]["path"].as_str().unwrap().len(), LONGEST - 1);
+        assert_eq!(lines[0]["user_agent"].as_str().unwrap().len(), LONGEST);
+    }
+
+    #[test]
+    fn all_are_written_before_it_is_dropped() {
+        assert_eq!(written((0..5000).map(|_| entry("/", b""))).len(), 5000);
+    }
+}

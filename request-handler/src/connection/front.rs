@@ -1,0 +1,142 @@
+//! What stands between connections and the handler: who asks, how many may at once, and what is told afterwards.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{CONNECTION, HOST, HeaderValue, REFERER, USER_AGENT};
+use http::{Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use super::limits::Limits;
+use super::occupancy::{Occupancy, Seat};
+use super::progress::Progress;
+use super::sent::{Ending, Sent};
+use crate::access_log::AccessLog;
+use crate::account::Account;
+use crate::body::{self, Body};
+use crate::handler::Handler;
+use crate::metrics::{Metrics, Refused};
+use crate::pages;
+use crate::readiness::{Readiness, Stage};
+use crate::visitor::{Peer, Trust};
+
+/// What all connections of a server share.
+pub(crate) struct Front {
+    pub(crate) handler: Handler,
+    pub(crate) limits: Limits,
+    pub(crate) trust: Trust,
+    /// Whether trusted neighbours begin connections with a header of the PROXY protocol.
+    pub(crate) has_proxy_headers: bool,
+    pub(crate) readiness: Readiness,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) log: Option<AccessLog>,
+    pub(crate) connections: Arc<Occupancy>,
+    pub(crate) requests: Arc<Occupancy>,
+    pub(crate) sites: Arc<Occupancy>,
+}
+
+impl Front {
+    /// Answers a request, whatever happens.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        peer: Peer,
+        progress: Arc<Progress>,
+    ) -> Response<Sent> {
+        let begin = Instant::now();
+        let open = progress.begin();
+        if request.version() == Version::HTTP_2 {
+            name_host(&mut request);
+        }
+        let visitor = self.trust.visitor(peer, request.headers_mut());
+        let header = |name| request.headers().get(name).cloned();
+        let mut ending = Box::new(Ending {
+            visitor: visitor.clone(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            host: header(HOST),
+            user_agent: header(USER_AGENT),
+            referer: header(REFERER),
+            begin,
+            open,
+            seats: [None, None],
+            status: 0,
+            account: Account::default(),
+            expected: None,
+            front: Arc::clone(&self),
+        });
+        request.extensions_mut().insert(visitor);
+        let mut response = match self.seat(&request, &ending) {
+            Ok(seats) => {
+                ending.seats = seats;
+                self.handler.answer(request).await
+            }
+            Err(reason) => self.refuse(reason, request.method()),
+        };
+        if self.readiness.stage() == Stage::Draining && ending.version != Version::HTTP_2 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        ending.status = response.status().as_u16();
+        ending.account = response.extensions_mut().remove().unwrap_or_default();
+        ending.expected = expected(&ending.method, &response);
+        response.map(|body| Sent::new(body, ending))
+    }
+
+    /// A seat for the address and one for the site. A site is the host that is asked for, so that sites that do not
+    /// exist take no seat from those that do.
+    fn seat(&self, request: &Request<Incoming>, ending: &Ending) -> Result<[Option<Seat>; 2], Refused> {
+        if request.headers().len() > self.limits.headers {
+            return Err(Refused::Headers);
+        }
+        let address = self.requests.take(holder(ending.visitor.address)).ok_or(Refused::AddressRequests)?;
+        let host = ending.host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+        let site = self.sites.take(host.to_ascii_lowercase()).ok_or(Refused::SiteRequests)?;
+        Ok([Some(address), Some(site)])
+    }
+
+    fn refuse(&self, reason: Refused, method: &Method) -> Response<Body> {
+        self.metrics.refused(reason);
+        let mut response = match reason {
+            Refused::Headers => pages::too_many_headers(),
+            Refused::AddressRequests => pages::too_many_requests(),
+            _ => pages::busy(),
+        };
+        if *method == Method::HEAD {
+            *response.body_mut() = body::full("");
+        }
+        response
+    }
+}
+
+/// Who is counted: an address, or of IPv6 the network of 64 bits that one customer has.
+pub(crate) fn holder(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let bits = v6.to_bits();
+            IpAddr::V6((bits >> 64 << 64).into())
+        }
+    }
+}
+
+/// RFC 9113 §8.3.1: `:authority` stands for `Host`; where both are there and differ, the request is malformed, and
+/// two `Host` headers make it so.
+fn name_host(request: &mut Request<Incoming>) {
+    let authority =
+        request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(authority) = authority
+        && request.headers().get(HOST) != Some(&authority)
+    {
+        request.headers_mut().append(HOST, authority);
+    }
+}
+
+/// How long the body is said to be, where one follows.
+fn expected(method: &Method, response: &Response<Body>) -> Option<u64> {
+    if *method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED {
+        return Some(0);
+    }
+    response.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,339 @@
+//! What is counted, for Prometheus. No label has a value that visitors or sites choose.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::{Method, Version};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::account::Source;
+
+/// The upper bounds of durations, in seconds: from memory to the limits of the store.
+const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
+
+/// Counters of one proxy.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Family<Class, Histogram>,
+    sent: Counter,
+    aborted: Counter,
+    pub(crate) lost_log_lines: Counter,
+    connections: Family<Protocol, Gauge>,
+    refused: Family<Refusal, Counter>,
+    store_requests: Family<StoreRequest, Counter>,
+    store_durations: Family<StoreOperation, Histogram>,
+    cache_bytes: Family<CacheName, Gauge>,
+    cache_entries: Family<CacheName, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    status: StatusClass,
+    method: Name,
+    protocol: Name,
+    source: Name,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Class {
+    status: StatusClass,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Protocol {
+    protocol: Name,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refusal {
+    reason: Refused,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreRequest {
+    operation: Operation,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreOperation {
+    operation: Operation,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CacheName {
+    cache: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct StatusClass(u16);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Name(&'static str);
+
+/// Why a connection or a request was turned away or cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Refused {
+    Connections,
+    AddressConnections,
+    AddressRequests,
+    SiteRequests,
+    Headers,
+    Idle,
+    SlowHead,
+    SlowReader,
+    SlowOpening,
+    Tls,
+    ProxyHeader,
+}
+
+/// What is asked of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Operation {
+    Get,
+    Head,
+}
+
+/// How a request to the store ended. That something is not there, or is as it was, is an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    Answered,
+    Failed,
+    TimedOut,
+}
+
+/// What is told of an answer that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answered<'a> {
+    pub(crate) status: u16,
+    pub(crate) method: &'a Method,
+    pub(crate) version: Version,
+    pub(crate) source: Option<Source>,
+    pub(crate) bytes: u64,
+    pub(crate) is_whole: bool,
+    pub(crate) duration: Duration,
+}
+
+/// A connection that is counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted(Gauge);
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("gitdeploy_proxy");
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let metrics = Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+            sent: Counter::default(),
+            aborted: Counter::default(),
+            lost_log_lines: Counter::default(),
+            connections: Family::default(),
+            refused: Family::default(),
+            store_requests: Family::default(),
+            store_durations: Family::new_with_constructor(histogram),
+            cache_bytes: Family::default(),
+            cache_entries: Family::default(),
+            registry: Registry::default(),
+        };
+        let (seconds, bytes) = (|| Unit::Seconds, || Unit::Bytes);
+        registry.register("requests", "Answers that have ended", metrics.requests.clone());
+        let help = "From the head of a request to the end of its answer";
+        registry.register_with_unit("request_duration", help, seconds(), metrics.durations.clone());
+        registry.register_with_unit("sent", "Bytes of bodies", bytes(), metrics.sent.clone());
+        let help = "Answers whose visitor, or whose store, went away before their end";
+        registry.register("aborted_answers", help, metrics.aborted.clone());
+        let help = "Lines of the access log that came faster than they could be written";
+        registry.register("lost_log_lines", help, metrics.lost_log_lines.clone());
+        registry.register("open_connections", "Connections that speak HTTP", metrics.connections.clone());
+        let help = "Connections and requests that were turned away or cut off";
+        registry.register("refused", help, metrics.refused.clone());
+        registry.register("store_requests", "Requests to the store", metrics.store_requests.clone());
+        let help = "Until the store begins its answer";
+        registry.register_with_unit(
+            "store_request_duration",
+            help,
+            seconds(),
+            metrics.store_durations.clone(),
+        );
+        registry.register_with_unit("cache", "What caches hold", bytes(), metrics.cache_bytes.clone());
+        registry.register("cache_entries", "How many values caches hold", metrics.cache_entries.clone());
+        Self { registry, ..metrics }
+    }
+
+    pub(crate) fn answered(&self, answered: Answered<'_>) {
+        let status = StatusClass(answered.status / 100);
+        let method = Name(match *answered.method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::OPTIONS => "OPTIONS",
+            _ => "other",
+        });
+        let source = Name(answered.source.map_or("none", Source::name));
+        self.durations
+            .get_or_create(&Class { status: status.clone() })
+            .observe(answered.duration.as_secs_f64());
+        let request = Request { status, method, protocol: spoken(answered.version), source };
+        self.requests.get_or_create(&request).inc();
+        self.sent.inc_by(answered.bytes);
+        if !answered.is_whole {
+            self.aborted.inc();
+        }
+    }
+
+    pub(crate) fn refused(&self, reason: Refused) {
+        self.refused.get_or_create(&Refusal { reason }).inc();
+    }
+
+    pub(crate) fn connected(&self, version: Version) -> Counted {
+        let gauge = self.connections.get_or_create(&Protocol { protocol: spoken(version) }).clone();
+        gauge.inc();
+        Counted(gauge)
+    }
+
+    pub(crate) fn asked_store(&self, operation: Operation, outcome: Outcome, duration: Duration) {
+        self.store_requests.get_or_create(&StoreRequest { operation, outcome }).inc();
+        self.store_durations.get_or_create(&StoreOperation { operation }).observe(duration.as_secs_f64());
+    }
+
+    /// How much a cache holds now.
+    pub(crate) fn cache_holds(&self, cache: &'static str, bytes: u64, entries: u64) {
+        let gauge = |family: &Family<CacheName, Gauge>, value: u64| {
+            family.get_or_create(&CacheName { cache }).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        gauge(&self.cache_bytes, bytes);
+        gauge(&self.cache_entries, entries);
+    }
+
+    /// All of it, in the text format of `OpenMetrics`.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry).expect("a string takes whatever is written");
+        text
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl EncodeLabelValue for StatusClass {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        write!(encoder, "{}xx", self.0)
+    }
+}
+
+macro_rules! labels {
+    ($($name:ident)*) => {$(
+        impl EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+                encoder.write_str(self.label())
+            }
+        }
+    )*};
+}
+labels!(Name Operation Outcome Refused);
+
+impl Name {
+    fn label(&self) -> &'static str {
+        self.0
+    }
+}
+
+impl Operation {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Head => "head",
+        }
+    }
+}
+
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl Refused {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::AddressConnections => "address_connections",
+            Self::AddressRequests => "address_requests",
+            Self::SiteRequests => "site_requests",
+            Self::Headers => "headers",
+            Self::Idle => "idle",
+            Self::SlowHead => "slow_head",
+            Self::SlowReader => "slow_reader",
+            Self::SlowOpening => "slow_opening",
+            Self::Tls => "tls",
+            Self::ProxyHeader => "proxy_header",
+        }
+    }
+}
+
+/// The name of a version of HTTP, as ALPN has it.
+pub(crate) fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "h2",
+        Version::HTTP_10 => "http/1.0",
+        _ => "http/1.1",
+    }
+}
+
+fn spoken(version: Version) -> Name {
+    Name(protocol(version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_told_by_name_and_unit() {
+        let metrics = Metrics::new();
+        metrics.answered(Answered {
+            status: 304,
+            method: &Method::GET,
+            version: Version::HTTP_2,
+            source: Some(Source::Memory),
+            bytes: 7,
+            is_whole: true,
+            duration: Duration::from_millis(2),
+        });
+        metrics.refused(Refused::SlowHead);
+        metrics.asked_store(Operation::Get, Outcome::TimedOut, Duration::from_secs(10));
+        metrics.cache_holds("files", 10, 1);
+        let connection = metrics.connected(Version::HTTP_11);
+        let text = metrics.text();
+        for line in [
+            r#"gitdeploy_proxy_requests_total{status="3xx",method="GET",protocol="h2",source="memory"} 1"#,
+            r#"gitdeploy_proxy_request_duration_seconds_bucket{le="0.0025",status="3xx"} 1"#,
+            "gitdeploy_proxy_sent_bytes_total 7",
+            "gitdeploy_proxy_aborted_answers_total 0",
+            r#"gitdeploy_proxy_open_connections{protocol="http/1.1"} 1"#,
+            r#"gitdeploy_proxy_refused_total{reason="slow_head"} 1"#,
+            r#"gitdeploy_proxy_store_requests_total{operation="get",outcome="timed_out"} 1"#,
+            r#"gitdeploy_proxy_cache_bytes{cache="files"} 10"#,
+            r#"gitdeploy_proxy_cache_entries{cache="files"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        drop(connection);
+        assert!(metrics.text().contains("open_connections{protocol=\"http/1.1\"} 0"));
+    }
+}
