@@ -48,62 +48,67 @@ const FAULTY_STREAMS: usize = 100;
 
 /// Serves what a visitor asks over a connection, until either side ends it.
 pub(crate) async fn converse(
-    mut socket: TcpStream,
-    mut peer: Peer,
+    socket: TcpStream,
+    peer: Peer,
     tls: Option<TlsAcceptor>,
     front: Arc<Front>,
     stopping: CancellationToken,
 ) {
+    if let Err(Ended(Some(reason))) = admit(socket, peer, tls, &front, stopping).await {
+        front.metrics.refused(reason);
+    }
+}
+
+/// A connection ended before its first request; with a reason, if it was us who ended it.
+struct Ended(Option<Refused>);
+
+/// Finds out whose connection it is and what is spoken, and speaks it.
+async fn admit(
+    mut socket: TcpStream,
+    mut peer: Peer,
+    tls: Option<TlsAcceptor>,
+    front: &Arc<Front>,
+    stopping: CancellationToken,
+) -> Result<(), Ended> {
     let (mut early, progress) = (BytesMut::new(), Arc::new(Progress::default()));
     let deadline = Instant::now() + front.limits.head;
-    let is_passed_on = front.trust.covers(peer.address);
-    if is_passed_on && front.has_proxy_headers {
-        let header = opening::proxied(&mut socket, &mut early, peer);
-        match opened(header, deadline, &stopping).await {
-            Some(Ok(proxied)) => peer = proxied,
-            Some(Err(OpeningError::ProxyHeader)) => {
-                tracing::warn!(address = %peer.address, "{}", OpeningError::ProxyHeader);
-                return front.metrics.refused(Refused::ProxyHeader);
+    if front.has_proxy_headers && front.trust.covers(peer.address) {
+        let proxied = opening::proxied(&mut socket, &mut early, peer);
+        peer = opened(proxied, deadline, &stopping).await?.map_err(|error| match error {
+            OpeningError::Io(_) => Ended(None),
+            OpeningError::ProxyHeader => {
+                tracing::warn!(address = %peer.address, "{error}");
+                Ended(Some(Refused::ProxyHeader))
             }
-            Some(Err(OpeningError::Io(_))) => return,
-            None => return front.metrics.refused(Refused::SlowOpening),
-        }
+        })?;
     }
     // Of a neighbour that passes others on there may be any number of connections.
     let seat = (!front.trust.covers(peer.address)).then(|| front.connections.take(holder(peer.address)));
     if matches!(seat, Some(None)) {
-        front.metrics.refused(Refused::AddressConnections);
         if tls.is_none() {
             turned_away::say(socket, turned_away::TOO_MANY).await;
         }
-        return;
+        return Err(Ended(Some(Refused::AddressConnections)));
     }
-    if let Some(tls) = tls {
-        peer.is_secure = true;
-        let wire = Wire::new(socket, early, Arc::clone(&progress));
-        let handshake = Box::pin(tls.accept(wire));
-        let stream = match opened(handshake, deadline, &stopping).await {
-            Some(Ok(stream)) => stream,
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a TLS handshake failed");
-                return front.metrics.refused(Refused::Tls);
-            }
-            None => return front.metrics.refused(Refused::SlowOpening),
-        };
-        let http = match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => Http::Two,
-            _ => Http::One,
-        };
-        Box::pin(speak(http, stream, peer, front, progress, stopping)).await;
-    } else {
-        let http = match opened(opening::version(&mut socket, &mut early), deadline, &stopping).await {
-            Some(Ok(http)) => http,
-            Some(Err(_)) => return,
-            None => return front.metrics.refused(Refused::SlowOpening),
-        };
+    let Some(tls) = tls else {
+        let version = opened(opening::version(&mut socket, &mut early), deadline, &stopping).await?;
+        let http = version.map_err(|_| Ended(None))?;
         let wire = Wire::new(socket, early, Arc::clone(&progress));
         Box::pin(speak(http, wire, peer, front, progress, stopping)).await;
-    }
+        return Ok(());
+    };
+    peer.is_secure = true;
+    let handshake = Box::pin(tls.accept(Wire::new(socket, early, Arc::clone(&progress))));
+    let stream = opened(handshake, deadline, &stopping).await?.map_err(|error| {
+        tracing::debug!(%error, "a TLS handshake failed");
+        Ended(Some(Refused::Tls))
+    })?;
+    let http = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Http::Two,
+        _ => Http::One,
+    };
+    Box::pin(speak(http, stream, peer, front, progress, stopping)).await;
+    Ok(())
 }
 
 /// What comes first on a connection, unless it does not come in time.
@@ -111,15 +116,15 @@ async fn opened<T>(
     opening: impl Future<Output = T>,
     deadline: Instant,
     stopping: &CancellationToken,
-) -> Option<T> {
+) -> Result<T, Ended> {
     let stopped = async {
         stopping.cancelled().await;
         tokio::time::sleep(LAST_WORD).await;
     };
     tokio::select! {
-        opened = opening => Some(opened),
-        () = tokio::time::sleep_until(deadline) => None,
-        () = stopped => None,
+        opened = opening => Ok(opened),
+        () = tokio::time::sleep_until(deadline) => Err(Ended(Some(Refused::SlowOpening))),
+        () = stopped => Err(Ended(None)),
     }
 }
 
@@ -127,12 +132,12 @@ async fn speak(
     http: Http,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    front: Arc<Front>,
+    front: &Arc<Front>,
     progress: Arc<Progress>,
     stopping: CancellationToken,
 ) {
     let service = {
-        let (front, progress) = (Arc::clone(&front), Arc::clone(&progress));
+        let (front, progress) = (Arc::clone(front), Arc::clone(&progress));
         // Boxed, so that a connection holds the memory for an answer only while there is one.
         service_fn(move |request| {
             let answer = Box::pin(Arc::clone(&front).answer(request, peer, Arc::clone(&progress)));
@@ -148,7 +153,7 @@ async fn speak(
             // The number of headers is limited in `front`: hyper's own limit is 100 as well, and a hundred that are
             // not named by the builder are read on the stack. The watch is the timer.
             http.header_read_timeout(None).max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes);
-            drive(http.serve_connection(stream, service), true, &front, &progress, &stopping).await;
+            drive(http.serve_connection(stream, service), true, front, &progress, &stopping).await;
         }
         Http::Two => {
             let _counted = front.metrics.connected(Version::HTTP_2);
@@ -163,7 +168,7 @@ async fn speak(
                 .initial_connection_window_size(WINDOW)
                 .max_pending_accept_reset_streams(RESET_STREAMS)
                 .max_local_error_reset_streams(FAULTY_STREAMS);
-            drive(http.serve_connection(stream, service), false, &front, &progress, &stopping).await;
+            drive(http.serve_connection(stream, service), false, front, &progress, &stopping).await;
         }
     }
 }
@@ -217,12 +222,13 @@ async fn drive<C>(
             }
         }
         let (now, seen) = (Instant::now(), progress.seen());
-        if matches!(drain, Drain::LastWord(until) if until <= now) && (seen.is_answering || !seen.has_read) {
-            connection.as_mut().graceful_shutdown();
-            drain = Drain::Asked;
-        } else if let Drain::LastWord(until) = &mut drain {
-            // The head of a request is half there.
-            *until = now + LAST_WORD;
+        if matches!(drain, Drain::LastWord(until) if until <= now) {
+            // A head that is half there is still waited for, as long as any other.
+            drain = Drain::LastWord(now + LAST_WORD);
+            if seen.is_answering || !seen.has_read {
+                connection.as_mut().graceful_shutdown();
+                drain = Drain::Asked;
+            }
         }
         if now < look_at {
             continue;

@@ -91,8 +91,9 @@ impl Front {
             return Err(Refused::Headers);
         }
         let address = self.requests.take(holder(ending.visitor.address)).ok_or(Refused::AddressRequests)?;
-        let host = ending.host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
-        let site = self.sites.take(host.to_ascii_lowercase()).ok_or(Refused::SiteRequests)?;
+        let authority = ending.uri.authority().map(|authority| authority.as_str().as_bytes());
+        let host = authority.or(ending.host.as_ref().map(HeaderValue::as_bytes)).unwrap_or_default();
+        let site = self.sites.take(site(host)).ok_or(Refused::SiteRequests)?;
         Ok([Some(address), Some(site)])
     }
 
@@ -121,6 +122,16 @@ pub(crate) fn holder(address: IpAddr) -> IpAddr {
     }
 }
 
+/// A host as it is counted: however it is written, it is one.
+fn site(host: &[u8]) -> Vec<u8> {
+    let port = host.iter().rev().take_while(|byte| byte.is_ascii_digit()).count() + 1;
+    let name = match host.len().checked_sub(port) {
+        Some(end) if host[end] == b':' => &host[..end],
+        _ => host,
+    };
+    name.strip_suffix(b".").unwrap_or(name).to_ascii_lowercase()
+}
+
 /// RFC 9113 §8.3.1: `:authority` stands for `Host`; where both are there and differ, the request is malformed, and
 /// two `Host` headers make it so.
 fn name_host(request: &mut Request<Incoming>) {
@@ -139,4 +150,29 @@ fn expected(method: &Method, response: &Response<Body>) -> Option<u64> {
         return Some(0);
     }
     response.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_one_however_it_is_written() {
+        for host in
+            ["blog.example", "Blog.EXAMPLE.", "blog.example:80", "blog.example.:8080", "blog.example:"]
+        {
+            assert_eq!(site(host.as_bytes()), b"blog.example", "{host}");
+        }
+        for host in ["", "80", ":", "a1", "[::1]", "[::1]:80"] {
+            site(host.as_bytes());
+        }
+        assert_eq!(site(b"[::1]:80"), b"[::1]");
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_holder() {
+        let holder = |text: &str| holder(text.parse().unwrap()).to_string();
+        assert_eq!(holder("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(holder("192.0.2.7"), "192.0.2.7");
+    }
 }

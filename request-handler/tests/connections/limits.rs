@@ -244,7 +244,7 @@ async fn a_site_has_a_number_of_requests_and_others_do_not_feel_it() {
         ask(stream, "blog.localhost", "/large.bin").await;
     }
     let mut another = running.connect_from(2).await;
-    for host in ["blog.localhost", "BLOG.localhost"] {
+    for host in ["blog.localhost", "BLOG.localhost.:80"] {
         let (answer, page) = get(&mut another, host, "/").await;
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: "), "{answer}");
         assert!(page.contains("This site is busy"));

@@ -7,6 +7,7 @@
 mod support;
 
 mod drain;
+mod http2;
 mod limits;
 mod many;
 mod operation;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::server::{get, rest};
+use crate::process::{self, Proxy};
+use crate::server::{SOON, get, rest};
 use crate::support;
 use bytes::Bytes;
 use gitdeploy_store::ObjectStore;
@@ -27,10 +28,10 @@ struct Secured {
 
 async fn start(names: &[&str], limits: Limits) -> Secured {
     let folder = tempfile::tempdir().unwrap();
-    let (mut certificates, mut keys, mut roots) = (Vec::new(), Vec::new(), RootCertStore::empty());
+    let (mut certificates, mut keys, mut trusted) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         let (certificate, key, root) = write(folder.path(), name);
-        roots.add(root).unwrap();
+        trusted.push(root);
         certificates.push(certificate);
         keys.push(key);
     }
@@ -42,7 +43,7 @@ async fn start(names: &[&str], limits: Limits) -> Secured {
     let server =
         Server::new(Handler::new(store, &Config::default()), Options { limits, ..Options::default() });
     tokio::spawn(server.listen_tls(listener, &certificates).serve(stopping.clone()));
-    Secured { address, roots, _stop: stopping.drop_guard() }
+    Secured { address, roots: roots(trusted), _stop: stopping.drop_guard() }
 }
 
 fn write(folder: &Path, name: &str) -> (PathBuf, PathBuf, CertificateDer<'static>) {
@@ -55,15 +56,31 @@ fn write(folder: &Path, name: &str) -> (PathBuf, PathBuf, CertificateDer<'static
 
 impl Secured {
     async fn connect(&self, name: &str, protocols: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = config.with_root_certificates(self.roots.clone()).with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+        connect(self.address, &self.roots, name, protocols).await
     }
+}
+
+fn roots(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).unwrap();
+    }
+    roots
+}
+
+async fn connect(
+    address: SocketAddr,
+    roots: &RootCertStore,
+    name: &str,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots.clone()).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 #[tokio::test]
@@ -107,4 +124,30 @@ async fn a_handshake_is_bounded() {
     plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let said = rest(&mut plain).await;
     assert!(!said.starts_with(b"HTTP/"), "what is not TLS is not answered");
+}
+
+#[tokio::test]
+async fn new_files_are_used_by_a_process_that_runs() {
+    let (folder, certificates) = (process::site().await, tempfile::tempdir().unwrap());
+    let (certificate, key, before) = write(certificates.path(), "blog.example");
+    let [certificate, key] = [certificate, key].map(|path| path.display().to_string());
+    let settings = [
+        ("GITDEPLOY_PROXY_TLS_LISTEN", "127.0.0.1:0"),
+        ("GITDEPLOY_PROXY_TLS_CERTIFICATE", certificate.as_str()),
+        ("GITDEPLOY_PROXY_TLS_KEY", key.as_str()),
+    ];
+    let proxy = Proxy::start(&folder, &settings).await;
+    let address = process::field(&proxy.running.wait_for_line("tls_address", SOON).await, "tls_address");
+    let address = address.parse().unwrap();
+    let mut stream = connect(address, &roots([before]), "blog.example", &[]).await.unwrap();
+    assert_eq!(get(&mut stream, "blog.localhost", "/").await.1, "home");
+
+    std::fs::write(&key, "half a key").unwrap();
+    proxy.running.wait_for_line("those from before stay in use", SOON).await;
+    let (.., after) = write(certificates.path(), "blog.example");
+    proxy.running.wait_for_line("the certificates have been read again", SOON).await;
+    let mut stream = connect(address, &roots([after]), "blog.example", &[]).await.unwrap();
+    assert_eq!(get(&mut stream, "blog.localhost", "/").await.1, "home");
+    let line = proxy.running.wait_for_line("\"visitor.secure\":true", SOON).await;
+    assert!(line.contains("\"protocol\":\"http/1.1\""), "{line}");
 }
