@@ -235,11 +235,11 @@ async fn drive<C>(
         }
         look_at = now + limits.tick();
         let Some(end) = watch.look(now, seen, has_heads, limits) else { continue };
-        front.metrics.refused(match end {
-            End::Idle => Refused::Idle,
-            End::SlowHead => Refused::SlowHead,
-            End::SlowReader => Refused::SlowReader,
-        });
+        match end {
+            End::Idle => {}
+            End::SlowHead => front.metrics.refused(Refused::SlowHead),
+            End::SlowReader => front.metrics.refused(Refused::SlowReader),
+        }
         if end == End::SlowReader || has_heads || drain == Drain::Asked {
             return;
         }

@@ -41,6 +41,7 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GO_AWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -180,6 +181,22 @@ async fn an_http2_connection_has_a_number_of_streams() {
 #[tokio::test]
 async fn streams_that_are_reset_at_once_end_the_connection() {
     let running = start(Limits::default()).await;
+    let reset = |stream| frame(RST_STREAM, 0, stream, &u32::from(Reason::CANCEL).to_be_bytes());
+    assert_eq!(end_of_attack(&running, reset).await, [Reason::ENHANCE_YOUR_CALM]);
+    let mut another = running.connect().await;
+    assert_eq!(get(&mut another, "blog.localhost", "/").await.1, "home");
+}
+
+#[tokio::test]
+async fn streams_that_we_are_made_to_reset_end_the_connection() {
+    let running = start(Limits::default()).await;
+    // A window that grows beyond its limit is a mistake on that stream (RFC 9113 §6.9.1; CVE-2025-8671).
+    let provoke = |stream| frame(WINDOW_UPDATE, 0, stream, &0x7fff_ffff_u32.to_be_bytes());
+    assert_eq!(end_of_attack(&running, provoke).await, [Reason::ENHANCE_YOUR_CALM]);
+}
+
+/// Asks a thousand times, each followed by a frame for the same stream, and returns the reasons that we are given.
+async fn end_of_attack(running: &Running, then: impl Fn(u32) -> Vec<u8>) -> Vec<Reason> {
     let mut stream = running.connect().await;
     let mut attack = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     attack.extend(frame(SETTINGS, 0, 0, b""));
@@ -187,22 +204,20 @@ async fn streams_that_are_reset_at_once_end_the_connection() {
         // `GET http://blog.localhost/`, of which only the host is not in HPACK's table.
         let head = [b"\x82\x86\x84\x41\x0e", &b"blog.localhost"[..]].concat();
         attack.extend(frame(HEADERS, END_STREAM | END_HEADERS, number, &head));
-        attack.extend(frame(RST_STREAM, 0, number, &u32::from(Reason::CANCEL).to_be_bytes()));
+        attack.extend(then(number));
     }
-    stream.write_all(&attack).await.unwrap();
+    // The server may have had enough before it has read everything.
+    stream.write_all(&attack).await.ok();
     let said = rest(&mut stream).await;
-    let mut rest = &said[..];
-    let mut reasons = Vec::new();
-    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
+    let (mut unread, mut reasons) = (&said[..], Vec::new());
+    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = unread {
         let (payload, next) = after.split_at(u32::from_be_bytes([0, *a, *b, *c]) as usize);
         if *kind == GO_AWAY {
             reasons.push(Reason::from(u32::from_be_bytes(payload[4..8].try_into().unwrap())));
         }
-        rest = next;
+        unread = next;
     }
-    assert_eq!(reasons, [Reason::ENHANCE_YOUR_CALM]);
-    let mut another = running.connect().await;
-    assert_eq!(get(&mut another, "blog.localhost", "/").await.1, "home");
+    reasons
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! What is counted, for Prometheus. No label has a value that visitors or sites choose.
 
-use std::fmt::Write as _;
+mod labels;
+
 use std::time::Duration;
 
 use http::{Method, Version};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,6 +13,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::account::Source;
+use labels::{Answers, Cache, Class, Protocol, Refusals, StoreRequests, StoreTimes};
+pub(crate) use labels::{Operation, Outcome, Refused, protocol};
 
 /// The upper bounds of durations, in seconds: from memory to the limits of the store.
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
@@ -20,93 +23,17 @@ const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: Family<Request, Counter>,
+    requests: Family<Answers, Counter>,
     durations: Family<Class, Histogram>,
     sent: Counter,
     aborted: Counter,
     pub(crate) lost_log_lines: Counter,
     connections: Family<Protocol, Gauge>,
-    refused: Family<Refusal, Counter>,
-    store_requests: Family<StoreRequest, Counter>,
-    store_durations: Family<StoreOperation, Histogram>,
-    cache_bytes: Family<CacheName, Gauge>,
-    cache_entries: Family<CacheName, Gauge>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
-    status: StatusClass,
-    method: Name,
-    protocol: Name,
-    source: Name,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Class {
-    status: StatusClass,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Protocol {
-    protocol: Name,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Refusal {
-    reason: Refused,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StoreRequest {
-    operation: Operation,
-    outcome: Outcome,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StoreOperation {
-    operation: Operation,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CacheName {
-    cache: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct StatusClass(u16);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Name(&'static str);
-
-/// Why a connection or a request was turned away or cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Refused {
-    Connections,
-    AddressConnections,
-    AddressRequests,
-    SiteRequests,
-    Headers,
-    Idle,
-    SlowHead,
-    SlowReader,
-    SlowOpening,
-    Tls,
-    ProxyHeader,
-}
-
-/// What is asked of the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
-    Get,
-    Head,
-}
-
-/// How a request to the store ended. That something is not there, or is as it was, is an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Outcome {
-    Answered,
-    Failed,
-    TimedOut,
+    refused: Family<Refusals, Counter>,
+    store_requests: Family<StoreRequests, Counter>,
+    store_durations: Family<StoreTimes, Histogram>,
+    cache_bytes: Family<Cache, Gauge>,
+    cache_entries: Family<Cache, Gauge>,
 }
 
 /// What is told of an answer that has ended.
@@ -169,19 +96,15 @@ impl Metrics {
     }
 
     pub(crate) fn answered(&self, answered: Answered<'_>) {
-        let status = StatusClass(answered.status / 100);
-        let method = Name(match *answered.method {
-            Method::GET => "GET",
-            Method::HEAD => "HEAD",
-            Method::OPTIONS => "OPTIONS",
-            _ => "other",
-        });
-        let source = Name(answered.source.map_or("none", Source::name));
-        self.durations
-            .get_or_create(&Class { status: status.clone() })
-            .observe(answered.duration.as_secs_f64());
-        let request = Request { status, method, protocol: spoken(answered.version), source };
-        self.requests.get_or_create(&request).inc();
+        let status = labels::class(answered.status);
+        let answers = Answers {
+            status,
+            method: labels::method(answered.method),
+            protocol: protocol(answered.version),
+            source: answered.source.map_or("none", Source::name),
+        };
+        self.requests.get_or_create(&answers).inc();
+        self.durations.get_or_create(&Class { status }).observe(answered.duration.as_secs_f64());
         self.sent.inc_by(answered.bytes);
         if !answered.is_whole {
             self.aborted.inc();
@@ -189,24 +112,25 @@ impl Metrics {
     }
 
     pub(crate) fn refused(&self, reason: Refused) {
-        self.refused.get_or_create(&Refusal { reason }).inc();
+        self.refused.get_or_create(&Refusals { reason: reason.label() }).inc();
     }
 
     pub(crate) fn connected(&self, version: Version) -> Counted {
-        let gauge = self.connections.get_or_create(&Protocol { protocol: spoken(version) }).clone();
+        let gauge = self.connections.get_or_create(&Protocol { protocol: protocol(version) }).clone();
         gauge.inc();
         Counted(gauge)
     }
 
     pub(crate) fn asked_store(&self, operation: Operation, outcome: Outcome, duration: Duration) {
-        self.store_requests.get_or_create(&StoreRequest { operation, outcome }).inc();
-        self.store_durations.get_or_create(&StoreOperation { operation }).observe(duration.as_secs_f64());
+        let (operation, outcome) = (operation.label(), outcome.label());
+        self.store_requests.get_or_create(&StoreRequests { operation, outcome }).inc();
+        self.store_durations.get_or_create(&StoreTimes { operation }).observe(duration.as_secs_f64());
     }
 
     /// How much a cache holds now.
     pub(crate) fn cache_holds(&self, cache: &'static str, bytes: u64, entries: u64) {
-        let gauge = |family: &Family<CacheName, Gauge>, value: u64| {
-            family.get_or_create(&CacheName { cache }).set(i64::try_from(value).unwrap_or(i64::MAX));
+        let gauge = |family: &Family<Cache, Gauge>, value: u64| {
+            family.get_or_create(&Cache { cache }).set(i64::try_from(value).unwrap_or(i64::MAX));
         };
         gauge(&self.cache_bytes, bytes);
         gauge(&self.cache_entries, entries);
@@ -224,79 +148,6 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-impl EncodeLabelValue for StatusClass {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        write!(encoder, "{}xx", self.0)
-    }
-}
-
-macro_rules! labels {
-    ($($name:ident)*) => {$(
-        impl EncodeLabelValue for $name {
-            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-                encoder.write_str(self.label())
-            }
-        }
-    )*};
-}
-labels!(Name Operation Outcome Refused);
-
-impl Name {
-    fn label(&self) -> &'static str {
-        self.0
-    }
-}
-
-impl Operation {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Head => "head",
-        }
-    }
-}
-
-impl Outcome {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed_out",
-        }
-    }
-}
-
-impl Refused {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Connections => "connections",
-            Self::AddressConnections => "address_connections",
-            Self::AddressRequests => "address_requests",
-            Self::SiteRequests => "site_requests",
-            Self::Headers => "headers",
-            Self::Idle => "idle",
-            Self::SlowHead => "slow_head",
-            Self::SlowReader => "slow_reader",
-            Self::SlowOpening => "slow_opening",
-            Self::Tls => "tls",
-            Self::ProxyHeader => "proxy_header",
-        }
-    }
-}
-
-/// The name of a version of HTTP, as ALPN has it.
-pub(crate) fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_2 => "h2",
-        Version::HTTP_10 => "http/1.0",
-        _ => "http/1.1",
-    }
-}
-
-fn spoken(version: Version) -> Name {
-    Name(protocol(version))
 }
 
 #[cfg(test)]
