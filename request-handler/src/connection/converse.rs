@@ -27,10 +27,6 @@ use super::wire::Wire;
 use crate::metrics::Refused;
 use crate::visitor::Peer;
 
-/// How long a connection without a request is still listened to when the proxy is told to stop: a request that is
-/// on its way is answered, with the word that it was the last one.
-const LAST_WORD: Duration = Duration::from_millis(500);
-
 /// How often the other end of an HTTP/2 connection is asked whether it is there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
 
@@ -71,10 +67,10 @@ async fn admit(
     stopping: CancellationToken,
 ) -> Result<(), Ended> {
     let (mut early, progress) = (BytesMut::new(), Arc::new(Progress::default()));
-    let deadline = Instant::now() + front.limits.head;
+    let (deadline, last_word) = (Instant::now() + front.limits.head, front.limits.last_word);
     if front.has_proxy_headers && front.trust.covers(peer.address) {
         let proxied = opening::proxied(&mut socket, &mut early, peer);
-        peer = opened(proxied, deadline, &stopping).await?.map_err(|error| match error {
+        peer = opened(proxied, deadline, last_word, &stopping).await?.map_err(|error| match error {
             OpeningError::Io(_) => Ended(None),
             OpeningError::ProxyHeader => {
                 tracing::warn!(address = %peer.address, "{error}");
@@ -91,7 +87,8 @@ async fn admit(
         return Err(Ended(Some(Refused::AddressConnections)));
     }
     let Some(tls) = tls else {
-        let version = opened(opening::version(&mut socket, &mut early), deadline, &stopping).await?;
+        let version =
+            opened(opening::version(&mut socket, &mut early), deadline, last_word, &stopping).await?;
         let http = version.map_err(|_| Ended(None))?;
         let wire = Wire::new(socket, early, Arc::clone(&progress));
         Box::pin(speak(http, wire, peer, front, progress, stopping)).await;
@@ -99,7 +96,7 @@ async fn admit(
     };
     peer.is_secure = true;
     let handshake = Box::pin(tls.accept(Wire::new(socket, early, Arc::clone(&progress))));
-    let stream = opened(handshake, deadline, &stopping).await?.map_err(|error| {
+    let stream = opened(handshake, deadline, last_word, &stopping).await?.map_err(|error| {
         tracing::debug!(%error, "a TLS handshake failed");
         Ended(Some(Refused::Tls))
     })?;
@@ -115,11 +112,12 @@ async fn admit(
 async fn opened<T>(
     opening: impl Future<Output = T>,
     deadline: Instant,
+    last_word: Duration,
     stopping: &CancellationToken,
 ) -> Result<T, Ended> {
     let stopped = async {
         stopping.cancelled().await;
-        tokio::time::sleep(LAST_WORD).await;
+        tokio::time::sleep(last_word).await;
     };
     tokio::select! {
         opened = opening => Ok(opened),
@@ -212,7 +210,7 @@ async fn drive<C>(
             }
             () = tokio::time::sleep_until(wake_at) => {}
             () = stopping.cancelled(), if drain == Drain::NotYet => {
-                drain = Drain::LastWord(Instant::now() + LAST_WORD);
+                drain = Drain::LastWord(Instant::now() + limits.last_word);
                 if !has_heads {
                     // In HTTP/2 this is said to the visitor, and what is on its way is answered.
                     connection.as_mut().graceful_shutdown();
@@ -224,7 +222,7 @@ async fn drive<C>(
         let (now, seen) = (Instant::now(), progress.seen());
         if matches!(drain, Drain::LastWord(until) if until <= now) {
             // A head that is half there is still waited for, as long as any other.
-            drain = Drain::LastWord(now + LAST_WORD);
+            drain = Drain::LastWord(now + limits.last_word);
             if seen.is_answering || !seen.has_read {
                 connection.as_mut().graceful_shutdown();
                 drain = Drain::Asked;

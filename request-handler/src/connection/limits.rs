@@ -17,6 +17,9 @@ pub struct Limits {
     pub patience: Duration,
     /// How fast a visitor must read while the answer waits for nobody else, in bytes a second.
     pub floor: u64,
+    /// How long a connection without a request is still listened to when the server is told to stop: a request that
+    /// is on its way is answered, with the word that it was the last one.
+    pub last_word: Duration,
     /// How large the head of a request may be, in bytes: headers of 16 KiB and the target.
     pub head_bytes: usize,
     /// How many headers a request may have.
@@ -40,6 +43,7 @@ impl Default for Limits {
             idle: Duration::from_mins(1),
             patience: Duration::from_mins(1),
             floor: 1 << 10,
+            last_word: Duration::from_millis(500),
             head_bytes: (16 << 10) + URI,
             headers: 100,
             streams: 128,

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use gitdeploy_store::ObjectStore;
 use gitdeploy_test::binary::Signal;
-use request_handler::{Config, Handler, Options, Server};
+use request_handler::{Config, Handler, Limits, Options, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::process::{self, Proxy};
@@ -153,14 +153,14 @@ async fn whoever_was_let_in_by_the_system_is_answered() {
     support::publish(&store, "blog", &[("index.html", Bytes::from_static(b"home"))]).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let listener = socket.listen(128).unwrap();
+    let listener = socket.listen(1024).unwrap();
     let (address, stopping) = (listener.local_addr().unwrap(), CancellationToken::new());
     let options = Options { grace: SOON, ..Options::default() };
     let server = Server::new(Handler::new(store, &Config::default()), options).listen(listener);
 
     // They have connected, and some have asked, before the server accepts anybody; and it is told to stop already.
     let mut visitors = Vec::new();
-    for number in 0..100 {
+    for number in 0..1000 {
         let mut stream = TcpStream::connect(address).await.unwrap();
         if number % 2 == 0 {
             stream.write_all(b"GET / HTTP/1.1\r\nHost: blog.localhost\r\n\r\n").await.unwrap();
@@ -180,4 +180,29 @@ async fn whoever_was_let_in_by_the_system_is_answered() {
         assert!(answer.contains("connection: close\r\n"));
     }
     tokio::time::timeout(SOON, serving).await.expect("it ends").unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_connection_may_ask_once_more() {
+    let store = ObjectStore::memory();
+    support::publish(&store, "blog", &[("index.html", Bytes::from_static(b"home"))]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stopping) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let limits = Limits { last_word: SOON, ..Limits::default() };
+    let options = Options { limits, grace: SOON, ..Options::default() };
+    let server = Server::new(Handler::new(store, &Config::default()), options).listen(listener);
+    let serving = tokio::spawn(server.serve(stopping.clone()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (head, _) = get(&mut stream, "blog.localhost", "/").await;
+    assert!(!head.contains("connection: close"), "{head}");
+
+    stopping.cancel();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (head, page) = get(&mut stream, "blog.localhost", "/").await;
+    assert!(head.contains("connection: close\r\n") && page == "home", "{head}");
+    assert_eq!(rest(&mut stream).await, b"");
+    drop(stream);
+    serving.abort();
 }
