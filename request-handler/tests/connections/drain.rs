@@ -203,6 +203,5 @@ async fn an_idle_connection_may_ask_once_more() {
     let (head, page) = get(&mut stream, "blog.localhost", "/").await;
     assert!(head.contains("connection: close\r\n") && page == "home", "{head}");
     assert_eq!(rest(&mut stream).await, b"");
-    drop(stream);
-    serving.abort();
+    tokio::time::timeout(SOON, serving).await.expect("it ends").unwrap();
 }
