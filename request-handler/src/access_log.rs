@@ -7,17 +7,17 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use gitdeploy_core::manifest::Encoding;
 use gitdeploy_core::{OutputId, SitePath};
-use http::{HeaderValue, Method, Uri, Version};
+use http::HeaderValue;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::account::{Account, Source};
+use crate::account::Source;
+use crate::exchange::Exchange;
 use crate::metrics;
-use crate::visitor::Visitor;
 
 /// How many lines may wait to be written.
 const WAITING: usize = 16 << 10;
@@ -32,26 +32,8 @@ const LONGEST: usize = 1 << 10;
 #[derive(Debug)]
 pub struct AccessLog {
     /// `None` only while it is dropped.
-    entries: Option<SyncSender<Box<Entry>>>,
+    exchanges: Option<SyncSender<Box<Exchange>>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// What is told of one answer.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) visitor: Visitor,
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) version: Version,
-    pub(crate) host: Option<HeaderValue>,
-    pub(crate) user_agent: Option<HeaderValue>,
-    pub(crate) referer: Option<HeaderValue>,
-    pub(crate) status: u16,
-    pub(crate) account: Account,
-    pub(crate) ended: SystemTime,
-    pub(crate) duration: Duration,
-    pub(crate) bytes: u64,
-    pub(crate) is_whole: bool,
 }
 
 /// A line, field by field.
@@ -95,35 +77,35 @@ impl AccessLog {
     }
 
     fn to(output: impl Write + Send + 'static) -> std::io::Result<Self> {
-        let (sender, entries) = sync_channel(WAITING);
+        let (sender, exchanges) = sync_channel(WAITING);
         let thread = std::thread::Builder::new().name("access-log".to_owned());
-        let thread = thread.spawn(move || write_all(&entries, output))?;
-        Ok(Self { entries: Some(sender), thread: Some(thread) })
+        let thread = thread.spawn(move || write_all(&exchanges, output))?;
+        Ok(Self { exchanges: Some(sender), thread: Some(thread) })
     }
 
-    /// Takes an entry, unless too many wait already.
-    pub(crate) fn tell(&self, entry: Box<Entry>) -> bool {
-        self.entries.as_ref().is_some_and(|entries| entries.try_send(entry).is_ok())
+    /// Takes an exchange, unless too many wait already.
+    pub(crate) fn tell(&self, exchange: Box<Exchange>) -> bool {
+        self.exchanges.as_ref().is_some_and(|exchanges| exchanges.try_send(exchange).is_ok())
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        drop(self.entries.take());
+        drop(self.exchanges.take());
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the access log ended early");
         }
     }
 }
 
-fn write_all(entries: &Receiver<Box<Entry>>, mut output: impl Write) {
+fn write_all(exchanges: &Receiver<Box<Exchange>>, mut output: impl Write) {
     let mut batch = Vec::new();
-    while let Ok(entry) = entries.recv() {
-        append(&mut batch, &entry);
+    while let Ok(exchange) = exchanges.recv() {
+        append(&mut batch, &exchange);
         while batch.len() < BATCH
-            && let Ok(entry) = entries.try_recv()
+            && let Ok(exchange) = exchanges.try_recv()
         {
-            append(&mut batch, &entry);
+            append(&mut batch, &exchange);
         }
         if let Err(error) = output.write_all(&batch).and_then(|()| output.flush()) {
             tracing::warn!(%error, "cannot write the access log");
@@ -132,25 +114,25 @@ fn write_all(entries: &Receiver<Box<Entry>>, mut output: impl Write) {
     }
 }
 
-fn append(batch: &mut Vec<u8>, entry: &Entry) {
-    serde_json::to_writer(&mut *batch, &line(entry))
+fn append(batch: &mut Vec<u8>, exchange: &Exchange) {
+    serde_json::to_writer(&mut *batch, &line(exchange))
         .expect("memory takes what is written, and every key is text");
     batch.push(b'\n');
 }
 
-fn line(entry: &Entry) -> Line<'_> {
-    let account = &entry.account;
+fn line(exchange: &Exchange) -> Line<'_> {
+    let account = &exchange.account;
     Line {
-        timestamp: Timestamp::try_from(entry.ended).unwrap_or_default(),
+        timestamp: Timestamp::try_from(exchange.ended).unwrap_or_default(),
         message: "answered",
-        status: entry.status,
-        method: clipped(entry.method.as_str()),
-        host: entry.host.as_ref().map(text),
-        path: clip(Cow::Borrowed(entry.uri.path())),
-        protocol: metrics::protocol(entry.version),
-        bytes: entry.bytes,
-        aborted: !entry.is_whole,
-        duration_ms: milliseconds(entry.duration),
+        status: exchange.status,
+        method: clipped(exchange.method.as_str()),
+        host: exchange.host.as_ref().map(text),
+        path: clip(Cow::Borrowed(exchange.uri.path())),
+        protocol: metrics::protocol(exchange.version),
+        bytes: exchange.bytes,
+        aborted: !exchange.is_whole,
+        duration_ms: milliseconds(exchange.duration),
         site: account.label.as_ref().map(OutputId::as_str),
         deployment: account.deployment.as_ref().map(OutputId::as_str),
         redirect: account.redirect_line,
@@ -159,11 +141,11 @@ fn line(entry: &Entry) -> Line<'_> {
         encoding: account.encoding.map(Encoding::as_str),
         source: account.source.map(Source::name),
         store_ms: milliseconds(account.store_time),
-        address: entry.visitor.address,
-        country: entry.visitor.country.as_deref(),
-        is_secure: entry.visitor.is_secure,
-        user_agent: entry.user_agent.as_ref().map(text),
-        referer: entry.referer.as_ref().map(|value| without_query(text(value))),
+        address: exchange.visitor.address,
+        country: exchange.visitor.country.as_deref(),
+        is_secure: exchange.visitor.is_secure,
+        user_agent: exchange.user_agent.as_ref().map(text),
+        referer: exchange.referer.as_ref().map(|value| without_query(text(value))),
     }
 }
 
@@ -197,8 +179,13 @@ fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::{Instant, SystemTime};
+
+    use http::{Method, Version};
 
     use super::*;
+    use crate::account::Account;
+    use crate::visitor::Visitor;
 
     #[derive(Clone, Default)]
     struct Output(Arc<Mutex<Vec<u8>>>);
@@ -214,8 +201,8 @@ mod tests {
         }
     }
 
-    fn entry(uri: &str, user_agent: &[u8]) -> Box<Entry> {
-        Box::new(Entry {
+    fn entry(uri: &str, user_agent: &[u8]) -> Box<Exchange> {
+        Box::new(Exchange {
             visitor: Visitor { address: "192.0.2.7".parse().unwrap(), is_secure: true, country: None },
             method: Method::GET,
             uri: uri.parse().unwrap(),
@@ -225,6 +212,7 @@ mod tests {
             referer: Some(HeaderValue::from_static("https://example.org/a?token=secret#b")),
             status: 200,
             account: Account { label: "blog".parse().ok(), ..Account::default() },
+            begin: Instant::now(),
             ended: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
             duration: Duration::from_micros(1500),
             bytes: 4,
@@ -232,7 +220,7 @@ mod tests {
         })
     }
 
-    fn written(entries: impl IntoIterator<Item = Box<Entry>>) -> Vec<serde_json::Value> {
+    fn written(entries: impl IntoIterator<Item = Box<Exchange>>) -> Vec<serde_json::Value> {
         let output = Output::default();
         let log = AccessLog::to(output.clone()).unwrap();
         for entry in entries {

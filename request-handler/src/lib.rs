@@ -11,6 +11,7 @@ mod cache_policy;
 mod cached;
 mod config;
 mod connection;
+mod exchange;
 mod fault;
 mod forwarded;
 mod gate;

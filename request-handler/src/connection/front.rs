@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{CONNECTION, HOST, HeaderValue, REFERER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Version};
@@ -15,6 +15,7 @@ use super::sent::{Ending, Sent};
 use crate::access_log::AccessLog;
 use crate::account::Account;
 use crate::body::{self, Body};
+use crate::exchange::Exchange;
 use crate::handler::Handler;
 use crate::metrics::{Metrics, Refused};
 use crate::pages;
@@ -51,7 +52,7 @@ impl Front {
         }
         let visitor = self.trust.visitor(peer, request.headers_mut());
         let header = |name| request.headers().get(name).cloned();
-        let mut ending = Box::new(Ending {
+        let mut exchange = Box::new(Exchange {
             visitor: visitor.clone(),
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -59,40 +60,37 @@ impl Front {
             host: header(HOST),
             user_agent: header(USER_AGENT),
             referer: header(REFERER),
-            begin,
-            open,
-            seats: [None, None],
             status: 0,
             account: Account::default(),
-            expected: None,
-            front: Arc::clone(&self),
+            begin,
+            duration: Duration::ZERO,
+            ended: SystemTime::UNIX_EPOCH,
+            bytes: 0,
+            is_whole: false,
         });
         request.extensions_mut().insert(visitor);
-        let mut response = match self.seat(&request, &ending) {
-            Ok(seats) => {
-                ending.seats = seats;
-                self.handler.answer(request).await
-            }
-            Err(reason) => self.refuse(reason, request.method()),
+        let (mut response, seats) = match self.seat(&request, &exchange) {
+            Ok(seats) => (self.handler.answer(request).await, seats),
+            Err(reason) => (self.refuse(reason, request.method()), [None, None]),
         };
-        if self.readiness.stage() == Stage::Draining && ending.version != Version::HTTP_2 {
+        if self.readiness.stage() == Stage::Draining && exchange.version != Version::HTTP_2 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        ending.status = response.status().as_u16();
-        ending.account = response.extensions_mut().remove().unwrap_or_default();
-        ending.expected = expected(&ending.method, &response);
-        response.map(|body| Sent::new(body, ending))
+        exchange.status = response.status().as_u16();
+        exchange.account = response.extensions_mut().remove().unwrap_or_default();
+        let expected = expected(&exchange.method, &response);
+        response.map(|body| Sent::new(body, Ending { exchange, open, seats, expected, front: self }))
     }
 
     /// A seat for the address and one for the site. A site is the host that is asked for, so that sites that do not
     /// exist take no seat from those that do.
-    fn seat(&self, request: &Request<Incoming>, ending: &Ending) -> Result<[Option<Seat>; 2], Refused> {
+    fn seat(&self, request: &Request<Incoming>, exchange: &Exchange) -> Result<[Option<Seat>; 2], Refused> {
         if request.headers().len() > self.limits.headers {
             return Err(Refused::Headers);
         }
-        let address = self.requests.take(holder(ending.visitor.address)).ok_or(Refused::AddressRequests)?;
-        let authority = ending.uri.authority().map(|authority| authority.as_str().as_bytes());
-        let host = authority.or(ending.host.as_ref().map(HeaderValue::as_bytes)).unwrap_or_default();
+        let address = self.requests.take(holder(exchange.visitor.address)).ok_or(Refused::AddressRequests)?;
+        let authority = exchange.uri.authority().map(|authority| authority.as_str().as_bytes());
+        let host = authority.or(exchange.host.as_ref().map(HeaderValue::as_bytes)).unwrap_or_default();
         let site = self.sites.take(site(host)).ok_or(Refused::SiteRequests)?;
         Ok([Some(address), Some(site)])
     }

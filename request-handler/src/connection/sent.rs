@@ -4,20 +4,16 @@ use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Uri, Version};
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::front::Front;
 use super::occupancy::Seat;
 use super::progress::OpenAnswer;
-use crate::access_log::Entry;
-use crate::account::Account;
 use crate::body::Body;
-use crate::metrics::Answered;
-use crate::visitor::Visitor;
+use crate::exchange::Exchange;
 
 /// How much is handed over at once, in bytes: so that what is counted as sent is little more than what was, and
 /// a slow visitor holds little beside the cache.
@@ -29,31 +25,22 @@ pub(crate) struct Sent {
     /// What of the body was taken and not yet handed over.
     rest: Bytes,
     bytes: u64,
-    ending: Option<Box<Ending>>,
+    ending: Option<Ending>,
 }
 
-/// What is known of an answer before it has ended.
+/// What is done when an answer has ended.
 pub(crate) struct Ending {
-    pub(crate) visitor: Visitor,
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) version: Version,
-    pub(crate) host: Option<HeaderValue>,
-    pub(crate) user_agent: Option<HeaderValue>,
-    pub(crate) referer: Option<HeaderValue>,
-    pub(crate) begin: Instant,
+    pub(crate) exchange: Box<Exchange>,
     pub(crate) open: OpenAnswer,
     /// What the visitor and the site hold meanwhile.
     pub(crate) seats: [Option<Seat>; 2],
-    pub(crate) status: u16,
-    pub(crate) account: Account,
     /// How long the body is said to be.
     pub(crate) expected: Option<u64>,
     pub(crate) front: Arc<Front>,
 }
 
 impl Sent {
-    pub(crate) fn new(body: Body, mut ending: Box<Ending>) -> Self {
+    pub(crate) fn new(body: Body, mut ending: Ending) -> Self {
         ending.open.starves(false);
         Self { body, rest: Bytes::new(), bytes: 0, ending: Some(ending) }
     }
@@ -132,34 +119,13 @@ impl Drop for Sent {
 
 impl Ending {
     fn tell(self, bytes: u64, is_whole: bool) {
-        let duration = self.begin.elapsed();
-        let front = self.front;
-        front.metrics.answered(Answered {
-            status: self.status,
-            method: &self.method,
-            version: self.version,
-            source: self.account.source,
-            bytes,
-            is_whole,
-            duration,
-        });
+        let Self { mut exchange, front, .. } = self;
+        exchange.duration = exchange.begin.elapsed();
+        (exchange.bytes, exchange.is_whole) = (bytes, is_whole);
+        front.metrics.answered(&exchange);
         let Some(log) = &front.log else { return };
-        let entry = Box::new(Entry {
-            visitor: self.visitor,
-            method: self.method,
-            uri: self.uri,
-            version: self.version,
-            host: self.host,
-            user_agent: self.user_agent,
-            referer: self.referer,
-            status: self.status,
-            account: self.account,
-            ended: SystemTime::now(),
-            duration,
-            bytes,
-            is_whole,
-        });
-        if !log.tell(entry) {
+        exchange.ended = SystemTime::now();
+        if !log.tell(exchange) {
             front.metrics.lost_log_lines.inc();
         }
     }

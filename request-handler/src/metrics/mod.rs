@@ -4,7 +4,7 @@ mod labels;
 
 use std::time::Duration;
 
-use http::{Method, Version};
+use http::Version;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::account::Source;
+use crate::exchange::Exchange;
 use labels::{Answers, Cache, Class, Protocol, Refusals, StoreRequests, StoreTimes};
 pub(crate) use labels::{Operation, Outcome, Refused, protocol};
 
@@ -34,18 +35,6 @@ pub(crate) struct Metrics {
     store_durations: Family<StoreTimes, Histogram>,
     cache_bytes: Family<Cache, Gauge>,
     cache_entries: Family<Cache, Gauge>,
-}
-
-/// What is told of an answer that has ended.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Answered<'a> {
-    pub(crate) status: u16,
-    pub(crate) method: &'a Method,
-    pub(crate) version: Version,
-    pub(crate) source: Option<Source>,
-    pub(crate) bytes: u64,
-    pub(crate) is_whole: bool,
-    pub(crate) duration: Duration,
 }
 
 /// A connection that is counted until it is dropped.
@@ -95,18 +84,18 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
-    pub(crate) fn answered(&self, answered: Answered<'_>) {
-        let status = labels::class(answered.status);
+    pub(crate) fn answered(&self, exchange: &Exchange) {
+        let status = labels::class(exchange.status);
         let answers = Answers {
             status,
-            method: labels::method(answered.method),
-            protocol: protocol(answered.version),
-            source: answered.source.map_or("none", Source::name),
+            method: labels::method(&exchange.method),
+            protocol: protocol(exchange.version),
+            source: exchange.account.source.map_or("none", Source::name),
         };
         self.requests.get_or_create(&answers).inc();
-        self.durations.get_or_create(&Class { status }).observe(answered.duration.as_secs_f64());
-        self.sent.inc_by(answered.bytes);
-        if !answered.is_whole {
+        self.durations.get_or_create(&Class { status }).observe(exchange.duration.as_secs_f64());
+        self.sent.inc_by(exchange.bytes);
+        if !exchange.is_whole {
             self.aborted.inc();
         }
     }
@@ -152,19 +141,32 @@ impl Drop for Counted {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Instant, SystemTime};
+
+    use http::Method;
+
     use super::*;
+    use crate::account::Account;
+    use crate::visitor::Visitor;
 
     #[test]
     fn everything_is_told_by_name_and_unit() {
         let metrics = Metrics::new();
-        metrics.answered(Answered {
-            status: 304,
-            method: &Method::GET,
+        metrics.answered(&Exchange {
+            visitor: Visitor { address: "192.0.2.7".parse().unwrap(), is_secure: true, country: None },
+            method: Method::GET,
+            uri: "/".parse().unwrap(),
             version: Version::HTTP_2,
-            source: Some(Source::Memory),
+            host: None,
+            user_agent: None,
+            referer: None,
+            status: 304,
+            account: Account { source: Some(Source::Memory), ..Account::default() },
+            begin: Instant::now(),
+            duration: Duration::from_millis(2),
+            ended: SystemTime::UNIX_EPOCH,
             bytes: 7,
             is_whole: true,
-            duration: Duration::from_millis(2),
         });
         metrics.refused(Refused::SlowHead);
         metrics.asked_store(Operation::Get, Outcome::TimedOut, Duration::from_secs(10));
