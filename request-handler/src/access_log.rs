@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gitdeploy_core::manifest::Encoding;
 use gitdeploy_core::{OutputId, SitePath};
@@ -25,10 +25,14 @@ const WAITING: usize = 16 << 10;
 /// From which size on what is written is written at once, in bytes.
 const BATCH: usize = 64 << 10;
 
+/// How long what waits to be written is waited for at the end, and how often it is looked at.
+const LAST_LINES: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// How much of what a visitor sent stands in a line, in bytes.
 const LONGEST: usize = 1 << 10;
 
-/// The access log. Dropped, it has written everything.
+/// The access log. Dropped, it has written everything, unless nobody reads it.
 #[derive(Debug)]
 pub struct AccessLog {
     /// `None` only while it is dropped.
@@ -92,14 +96,21 @@ impl AccessLog {
 impl Drop for AccessLog {
     fn drop(&mut self) {
         drop(self.exchanges.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        let Some(thread) = self.thread.take() else { return };
+        let begin = Instant::now();
+        while !thread.is_finished() && begin.elapsed() < LAST_LINES {
+            std::thread::sleep(PAUSE);
+        }
+        if !thread.is_finished() {
+            tracing::warn!("nobody reads the access log: its last lines are lost");
+        } else if thread.join().is_err() {
             tracing::error!("the access log ended early");
         }
     }
 }
 
 fn write_all(exchanges: &Receiver<Box<Exchange>>, mut output: impl Write) {
-    let mut batch = Vec::new();
+    let (mut batch, mut is_broken) = (Vec::new(), false);
     while let Ok(exchange) = exchanges.recv() {
         append(&mut batch, &exchange);
         while batch.len() < BATCH
@@ -107,9 +118,13 @@ fn write_all(exchanges: &Receiver<Box<Exchange>>, mut output: impl Write) {
         {
             append(&mut batch, &exchange);
         }
-        if let Err(error) = output.write_all(&batch).and_then(|()| output.flush()) {
+        let written = output.write_all(&batch).and_then(|()| output.flush());
+        if let Err(error) = &written
+            && !is_broken
+        {
             tracing::warn!(%error, "cannot write the access log");
         }
+        is_broken = written.is_err();
         batch.clear();
     }
 }
@@ -179,7 +194,7 @@ fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
-    use std::time::{Instant, SystemTime};
+    use std::time::SystemTime;
 
     use http::{Method, Version};
 
@@ -270,5 +285,25 @@ mod tests {
     #[test]
     fn all_are_written_before_it_is_dropped() {
         assert_eq!(written((0..5000).map(|_| entry("/", b""))).len(), 5000);
+    }
+
+    #[test]
+    fn who_does_not_read_it_holds_up_nobody() {
+        struct Stuck(Receiver<()>);
+        impl Write for Stuck {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                self.0.recv().map_err(std::io::Error::other)?;
+                Ok(0)
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let (release, stuck) = std::sync::mpsc::channel();
+        let log = AccessLog::to(Stuck(stuck)).unwrap();
+        let taken = (0..4 * WAITING).take_while(|_| log.tell(entry("/", b""))).count();
+        assert!((WAITING..4 * WAITING).contains(&taken), "{taken} were taken");
+        drop(log);
+        drop(release);
     }
 }

@@ -39,7 +39,8 @@ pub async fn run(vars: &[(String, String)]) -> anyhow::Result<ExitCode> {
     let store = ObjectStore::open_for_reading(&store).await.context("cannot open the store")?;
     let described = store.describe();
     let handler = Handler::new(store.clone(), &config);
-    let mut lifecycle = Lifecycle::new(config.drain_delay() + config.grace() + CLOSING)?;
+    let mut lifecycle =
+        Lifecycle::new(config.drain_delay().saturating_add(config.grace()).saturating_add(CLOSING))?;
     // The operator's port is there before the others, and until their last request has ended.
     let (readiness, ended) = (Readiness::default(), CancellationToken::new());
     if let Some(admin) = config.admin_listen {

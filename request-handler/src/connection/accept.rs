@@ -76,7 +76,9 @@ impl Visits {
         prepare(&socket, self.front.limits.patience);
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.front.metrics.refused(Refused::Connections);
-            if self.tls.is_none() && self.connections.len() < self.front.limits.connections + TURNED_AWAY {
+            if self.tls.is_none()
+                && self.connections.len() < self.front.limits.connections.saturating_add(TURNED_AWAY)
+            {
                 self.connections.spawn(turned_away::say(socket, turned_away::FULL));
             }
             return;

@@ -105,7 +105,7 @@ impl Server {
     /// Serves until `stopping` and after that until the last request has ended, or the grace.
     pub async fn serve(self, stopping: CancellationToken) {
         let Self { front, ports, drain_delay, grace } = self;
-        let places = Arc::new(Semaphore::new(front.limits.connections));
+        let places = Arc::new(Semaphore::new(front.limits.connections.min(Semaphore::MAX_PERMITS)));
         let closing = CancellationToken::new();
         let serve =
             |port| accept::serve(port, Arc::clone(&front), Arc::clone(&places), closing.clone(), grace);
