@@ -27,9 +27,6 @@ use super::wire::Wire;
 use crate::metrics::Refused;
 use crate::visitor::Peer;
 
-/// How often the other end of an HTTP/2 connection is asked whether it is there, and how long it may take to say so.
-const PING: Duration = Duration::from_secs(20);
-
 /// How much of an answer waits inside HTTP/2 for the visitor's window, in bytes.
 const SEND_BUFFER: usize = 64 << 10;
 
@@ -157,8 +154,8 @@ async fn speak(
             let _counted = front.metrics.connected(Version::HTTP_2);
             let mut http = http2::Builder::new(TokioExecutor::new());
             http.timer(TokioTimer::new())
-                .keep_alive_interval(PING)
-                .keep_alive_timeout(PING)
+                .keep_alive_interval(limits.ping)
+                .keep_alive_timeout(limits.ping)
                 .max_concurrent_streams(limits.streams)
                 .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
                 .max_send_buf_size(SEND_BUFFER)

@@ -20,6 +20,8 @@ pub struct Limits {
     /// How long a connection without a request is still listened to when the server is told to stop: a request that
     /// is on its way is answered, with the word that it was the last one.
     pub last_word: Duration,
+    /// How often the other end of an HTTP/2 connection is asked whether it is there, and how long it may take to say so.
+    pub ping: Duration,
     /// How large the head of a request may be, in bytes: headers of 16 KiB and the target.
     pub head_bytes: usize,
     /// How many headers a request may have.
@@ -44,6 +46,7 @@ impl Default for Limits {
             patience: Duration::from_mins(1),
             floor: 1 << 10,
             last_word: Duration::from_millis(500),
+            ping: Duration::from_secs(20),
             head_bytes: (16 << 10) + URI,
             headers: 100,
             streams: 128,

@@ -112,7 +112,7 @@ async fn is_ready(admin: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_one_proxy_takes_over_from_another() {
     let folder = process::site().await;
-    let settings = [("GITDEPLOY_PROXY_DRAIN_DELAY_SECONDS", "2")];
+    let settings = [("GITDEPLOY_PROXY_DRAIN_DELAY_SECONDS", "4")];
     let (mut old, new) = (Proxy::start(&folder, &settings).await, Proxy::start(&folder, &settings).await);
     let addresses = [&old, &new].map(|proxy| (proxy.address.clone(), proxy.admin.clone()));
     let balancer = Arc::new(Balancer { chosen: Mutex::new(old.address.clone()), ..Balancer::default() });

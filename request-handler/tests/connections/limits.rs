@@ -167,6 +167,19 @@ async fn a_request_line_that_is_no_text_is_refused_by_hyper() {
 }
 
 #[tokio::test]
+async fn who_does_not_answer_over_http2_is_gone() {
+    let running = start(Limits { ping: SHORT, ..Limits::default() }).await;
+    let mut silent = running.connect().await;
+    silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    silent.write_all(&frame(SETTINGS, 0, 0, b"")).await.unwrap();
+    rest(&mut silent).await;
+    let (visitor, connection) = http2(&running).await;
+    tokio::time::sleep(4 * SHORT).await;
+    assert!(!connection.is_finished(), "who answers stays");
+    drop(visitor);
+}
+
+#[tokio::test]
 async fn an_http2_connection_has_a_number_of_streams() {
     let running = start(Limits { streams: 3, ..Limits::default() }).await;
     let (visitor, _connection) = http2(&running).await;
