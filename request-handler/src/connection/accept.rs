@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
@@ -35,15 +34,9 @@ pub(crate) struct Port {
 }
 
 /// Serves what comes in on a port until `closing`, then finishes the requests in flight for at most `grace`.
-pub(crate) async fn serve(
-    port: Port,
-    front: Arc<Front>,
-    places: Arc<Semaphore>,
-    closing: CancellationToken,
-    grace: Duration,
-) {
+pub(crate) async fn serve(port: Port, front: Arc<Front>, closing: CancellationToken, grace: Duration) {
     let Port { listener, tls } = port;
-    let mut visits = Visits { tls, front, places, closing: closing.clone(), connections: JoinSet::new() };
+    let mut visits = Visits { tls, front, closing: closing.clone(), connections: JoinSet::new() };
     loop {
         tokio::select! {
             () = closing.cancelled() => break,
@@ -65,7 +58,6 @@ pub(crate) async fn serve(
 struct Visits {
     tls: Option<TlsAcceptor>,
     front: Arc<Front>,
-    places: Arc<Semaphore>,
     closing: CancellationToken,
     connections: JoinSet<()>,
 }
@@ -74,7 +66,7 @@ impl Visits {
     fn begin(&mut self, socket: TcpStream, address: SocketAddr) {
         let peer = Peer { address: address.ip().to_canonical(), is_secure: false };
         prepare(&socket, self.front.limits.patience);
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(&self.front.places).try_acquire_owned() else {
             self.front.metrics.refused(Refused::Connections);
             if self.tls.is_none()
                 && self.connections.len() < self.front.limits.connections.saturating_add(TURNED_AWAY)

@@ -229,7 +229,7 @@ async fn drive<C>(
             continue;
         }
         look_at = now + limits.tick();
-        let Some(end) = watch.look(now, seen, has_heads, limits) else { continue };
+        let Some(end) = watch.look(now, seen, has_heads, front.is_crowded(), limits) else { continue };
         match end {
             End::Idle => {}
             End::SlowHead => front.metrics.refused(Refused::SlowHead),

@@ -8,6 +8,8 @@ use http::header::{CONNECTION, HOST, HeaderValue, REFERER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
+use tokio::sync::Semaphore;
+
 use super::limits::Limits;
 use super::occupancy::{Occupancy, Seat};
 use super::progress::Progress;
@@ -32,6 +34,8 @@ pub(crate) struct Front {
     pub(crate) readiness: Readiness,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Option<AccessLog>,
+    /// One for each connection that there may be.
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) connections: Arc<Occupancy>,
     pub(crate) requests: Arc<Occupancy>,
     pub(crate) sites: Arc<Occupancy>,
@@ -73,13 +77,20 @@ impl Front {
             Ok(seats) => (self.handler.answer(request).await, seats),
             Err(reason) => (self.refuse(reason, request.method()), [None, None]),
         };
-        if self.readiness.stage() == Stage::Draining && exchange.version != Version::HTTP_2 {
+        let is_last = self.is_crowded() || self.readiness.stage() == Stage::Draining;
+        if is_last && exchange.version != Version::HTTP_2 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         exchange.status = response.status().as_u16();
         exchange.account = response.extensions_mut().remove().unwrap_or_default();
         let expected = expected(&exchange.method, &response);
         response.map(|body| Sent::new(body, Ending { exchange, open, seats, expected, front: self }))
+    }
+
+    /// Whether hardly any place for a connection is left: then none is kept that is not in use, so that the visitors
+    /// of one site, who are many addresses, leave room for those of others.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.places.available_permits() < self.limits.connections / 10
     }
 
     /// A seat for the address and one for the site. A site is the host that is asked for, so that sites that do not

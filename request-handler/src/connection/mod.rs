@@ -79,6 +79,7 @@ impl Server {
             has_proxy_headers: options.has_proxy_headers,
             readiness: options.readiness,
             log: options.access_log,
+            places: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
             connections: Occupancy::new(limits.connections_per_address),
             requests: Occupancy::new(limits.requests_per_address),
             sites: Occupancy::new(limits.requests_per_site),
@@ -105,10 +106,8 @@ impl Server {
     /// Serves until `stopping` and after that until the last request has ended, or the grace.
     pub async fn serve(self, stopping: CancellationToken) {
         let Self { front, ports, drain_delay, grace } = self;
-        let places = Arc::new(Semaphore::new(front.limits.connections.min(Semaphore::MAX_PERMITS)));
         let closing = CancellationToken::new();
-        let serve =
-            |port| accept::serve(port, Arc::clone(&front), Arc::clone(&places), closing.clone(), grace);
+        let serve = |port| accept::serve(port, Arc::clone(&front), closing.clone(), grace);
         let serving = join_all(ports.into_iter().map(serve));
         let stop = async {
             stopping.cancelled().await;

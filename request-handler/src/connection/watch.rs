@@ -51,7 +51,14 @@ impl Watch {
 
     /// Why the connection is to be ended, if it is. `has_heads`: requests come one after another and as text, as
     /// in HTTP/1. In HTTP/2 other frames are read too; a head that does not end there is an idle connection.
-    pub(crate) fn look(&mut self, now: Instant, seen: Seen, has_heads: bool, limits: &Limits) -> Option<End> {
+    pub(crate) fn look(
+        &mut self,
+        now: Instant,
+        seen: Seen,
+        has_heads: bool,
+        is_crowded: bool,
+        limits: &Limits,
+    ) -> Option<End> {
         let phase = phase(&seen, has_heads);
         let goes_on = phase == self.phase && (phase == Phase::Reading || seen.requests == self.then.requests);
         if !goes_on {
@@ -61,6 +68,7 @@ impl Watch {
         let elapsed = now.duration_since(self.since);
         match phase {
             Phase::Ours => None,
+            Phase::Idle if is_crowded => (elapsed >= limits.head.min(limits.idle)).then_some(End::Idle),
             Phase::Idle => (elapsed >= limits.idle).then_some(End::Idle),
             Phase::Head => (elapsed >= limits.head).then_some(End::SlowHead),
             Phase::Reading if elapsed < limits.patience => None,
@@ -95,17 +103,22 @@ mod tests {
 
     /// What becomes of a connection that is seen so every five seconds.
     fn watch(seen: impl IntoIterator<Item = Seen>) -> Option<(u64, End)> {
+        watch_where(false, seen)
+    }
+
+    fn watch_where(is_crowded: bool, seen: impl IntoIterator<Item = Seen>) -> Option<(u64, End)> {
         let begin = Instant::now();
         let mut watch = Watch::new(begin);
         (0..).step_by(5).zip(seen).find_map(|(second, seen)| {
             let now = begin + Duration::from_secs(second);
-            watch.look(now, seen, true, &Limits::default()).map(|end| (second, end))
+            watch.look(now, seen, true, is_crowded, &Limits::default()).map(|end| (second, end))
         })
     }
 
     #[test]
     fn an_idle_connection_is_kept_for_a_while() {
         assert_eq!(watch([IDLE; 30]), Some((60, End::Idle)));
+        assert_eq!(watch_where(true, [IDLE; 30]), Some((10, End::Idle)), "not where there is little room");
         let visits = (0..100).map(|number| Seen { requests: number / 10, ..IDLE });
         assert_eq!(watch(visits), None, "a request now and then is enough");
     }

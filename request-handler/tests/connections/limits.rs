@@ -265,6 +265,23 @@ async fn there_is_a_number_of_connections() {
 }
 
 #[tokio::test]
+async fn the_last_places_are_not_kept_by_who_does_not_use_them() {
+    let running = start(Limits { connections: 20, ..Limits::default() }).await;
+    let mut kept = Vec::new();
+    for place in 1..=20 {
+        let mut stream = running.connect().await;
+        let (head, page) = get(&mut stream, "blog.localhost", "/").await;
+        assert_eq!(page, "home");
+        assert_eq!(head.contains("connection: close\r\n"), place > 18, "place {place}: {head}");
+        if place == 20 {
+            assert_eq!(rest(&mut stream).await, b"");
+        }
+        // Those who have to go stay as long as they can.
+        kept.push(stream);
+    }
+}
+
+#[tokio::test]
 async fn a_site_has_a_number_of_requests_and_others_do_not_feel_it() {
     let running = start(Limits { requests_per_site: 2, ..Limits::default() }).await;
     let mut held = [running.connect().await, running.connect().await];
