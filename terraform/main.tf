@@ -113,8 +113,12 @@ module "proxy" {
     AWS_REGION             = local.region
     GITDEPLOY_LOG_FORMAT   = "json"
     GITDEPLOY_PROXY_DOMAIN = var.domain
-    GITDEPLOY_PROXY_LISTEN = "0.0.0.0:${local.proxy_port}"
-    GITDEPLOY_STORE_BUCKET = module.storage.bucket.name
+    # Targets get requests for a moment after they are told to stop.
+    GITDEPLOY_PROXY_DRAIN_DELAY_SECONDS = "5"
+    GITDEPLOY_PROXY_LISTEN              = "0.0.0.0:${local.proxy_port}"
+    # The load balancer, which says in X-Forwarded-For who the visitor is. Nobody else reaches the proxy.
+    GITDEPLOY_PROXY_TRUSTED = var.cidr
+    GITDEPLOY_STORE_BUCKET  = module.storage.bucket.name
   }
 
   secrets = { GITDEPLOY_BUS_REDIS_URL = module.storage.secrets.redis_proxy.arn }

@@ -34,3 +34,13 @@ pub(crate) enum Source {
     /// It was asked of the store.
     Store,
 }
+
+impl Source {
+    /// The name in logs and metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Store => "store",
+        }
+    }
+}

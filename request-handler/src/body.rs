@@ -46,6 +46,11 @@ impl Bodies {
         Self { origin, kept: Cached::new(capacity) }
     }
 
+    /// How many bytes and files are in memory, about.
+    pub(crate) fn held(&self) -> (u64, u64) {
+        self.kept.held()
+    }
+
     /// The body of a file, or a part of it that lies within it.
     pub(crate) async fn open(
         &self,

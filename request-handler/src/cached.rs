@@ -113,6 +113,13 @@ where
         Arc::new(Self { kept, flights: Mutex::new(Flights { under_way: HashMap::new(), started: 0 }) })
     }
 
+    /// How much the values weigh together, and how many there are, about.
+    pub(crate) fn held(&self) -> (u64, u64) {
+        // What was added lately is counted when the cache tidies up.
+        self.kept.run_pending_tasks();
+        (self.kept.weighted_size(), self.kept.entry_count())
+    }
+
     /// The value for `key`, if it is here and fresh.
     pub(crate) fn ready(&self, key: &K) -> Option<V> {
         self.kept.get(key).filter(Kept::is_fresh).map(|kept| kept.loaded.value)

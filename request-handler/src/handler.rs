@@ -22,6 +22,7 @@ use crate::cache_policy::CachePolicy;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::host::{self, Domain, HostError};
+use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::pages;
 use crate::plain::Plain;
@@ -62,18 +63,21 @@ struct Inner {
     sites: Sites,
     plain: Plain,
     files: Representations,
+    metrics: Arc<Metrics>,
 }
 
 impl Handler {
     /// Answers from `store`, with empty caches.
     pub fn new(store: ObjectStore, config: &Config) -> Self {
-        let origin = Origin::new(store, config.store());
+        let metrics = Arc::new(Metrics::new());
+        let origin = Origin::new(store, config.store(), Arc::clone(&metrics));
         Self(Arc::new(Inner {
             domain: config.domain.clone(),
             patience: 2 * config.store(),
             sites: Sites::new(origin.clone(), config.record_bytes),
             plain: Plain::new(origin.clone()),
             files: Representations::new(Bodies::new(origin, config.cache_bytes)),
+            metrics,
         }))
     }
 
@@ -106,6 +110,22 @@ impl Handler {
         if let Ok(label) = label.parse() {
             self.0.sites.invalidate(&label);
         }
+    }
+
+    /// Where this proxy counts.
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.0.metrics)
+    }
+
+    /// What was counted so far, and how much the caches hold now, as Prometheus reads it.
+    pub(crate) fn metrics_text(&self) -> String {
+        let (labels, deployments) = self.0.sites.held();
+        for (cache, (bytes, entries)) in
+            [("labels", labels), ("deployments", deployments), ("files", self.0.files.held())]
+        {
+            self.0.metrics.cache_holds(cache, bytes, entries);
+        }
+        self.0.metrics.text()
     }
 
     /// Answers a request, whatever happens.

@@ -2,33 +2,46 @@
 //!
 //! It only reads, and needs nothing but the object store.
 
+mod access_log;
 mod account;
+mod admin;
 mod body;
 mod breaker;
 mod cache_policy;
 mod cached;
 mod config;
+mod connection;
+mod exchange;
 mod fault;
+mod forwarded;
 mod gate;
 mod handler;
 mod hearing;
 mod host;
+mod metrics;
+mod open_files;
 mod origin;
 mod pages;
 mod plain;
 mod range;
+mod readiness;
 mod representation;
 mod resolve;
 mod run;
-mod serve;
 mod site;
 mod sites;
 mod target;
+mod tls;
 mod validators;
+mod visitor;
 
+pub use access_log::AccessLog;
 pub use body::Body;
 pub use config::Config;
+pub use connection::{Limits, Options, Server, serve};
 pub use handler::Handler;
 pub use host::{Domain, DomainError};
+pub use readiness::Readiness;
 pub use run::run;
-pub use serve::serve;
+pub use tls::{CertificateError, Certificates};
+pub use visitor::{Networks, NetworksError, Trust};

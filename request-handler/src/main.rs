@@ -14,7 +14,7 @@ async fn start() -> anyhow::Result<ExitCode> {
     let vars = process_vars()?;
     if health::is_asked()? {
         let config: Config = section("GITDEPLOY_PROXY_", &vars)?;
-        return health::ask(config.listen).await;
+        return health::ask(config.asked_at()).await;
     }
     request_handler::run(&vars).await
 }

@@ -1,6 +1,7 @@
 //! The store as the proxy reads it: bounded in time, and with its errors sorted by what they mean here.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gitdeploy_core::Key;
@@ -8,6 +9,7 @@ use gitdeploy_store::{ByteRange, ETag, Get, Meta, Object, ObjectStore, StoreErro
 
 use crate::breaker::Breaker;
 use crate::fault::Fault;
+use crate::metrics::{Metrics, Operation, Outcome};
 
 /// The bytes a second that a body must make at least which is kept in memory.
 const SLOWEST: u64 = 256 << 10;
@@ -23,6 +25,7 @@ pub(crate) struct Origin {
     breaker: Breaker,
     /// How long the store may take to begin an answer.
     patience: Duration,
+    metrics: Arc<Metrics>,
 }
 
 /// A record that was asked for.
@@ -38,14 +41,14 @@ pub(crate) enum Record {
 
 impl Origin {
     /// `patience` is how long the store may take to begin an answer.
-    pub(crate) fn new(store: ObjectStore, patience: Duration) -> Self {
-        Self { store, breaker: Breaker::default(), patience }
+    pub(crate) fn new(store: ObjectStore, patience: Duration, metrics: Arc<Metrics>) -> Self {
+        Self { store, breaker: Breaker::default(), patience, metrics }
     }
 
     /// A small object such as a manifest, unless it is still the one called `known`.
     pub(crate) async fn record(&self, key: &Key, known: Option<ETag>) -> Result<Record, Fault> {
         let get = Get { if_none_match: known, ..Get::default() };
-        match self.ask(Box::pin(self.store.get(key, get))).await? {
+        match self.ask(Operation::Get, Box::pin(self.store.get(key, get))).await? {
             Ok(object) => {
                 let bound = self.for_body(object.meta.bytes);
                 let (meta, bytes) = within(bound, object.read(MAX_RECORD)).await??;
@@ -59,7 +62,7 @@ impl Origin {
 
     /// What the store knows of an object, if there is one.
     pub(crate) async fn head(&self, key: &Key) -> Result<Option<Meta>, Fault> {
-        match self.ask(Box::pin(self.store.head(key))).await? {
+        match self.ask(Operation::Head, Box::pin(self.store.head(key))).await? {
             Ok(meta) => Ok(Some(meta)),
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -74,7 +77,7 @@ impl Origin {
         range: Option<ByteRange>,
     ) -> Result<Object, Fault> {
         let get = Get { range, if_match: Some(etag.clone()), if_none_match: None };
-        match self.ask(Box::pin(self.store.get(key, get))).await? {
+        match self.ask(Operation::Get, Box::pin(self.store.get(key, get))).await? {
             Ok(object) => Ok(object),
             Err(StoreError::NotFound(key) | StoreError::Changed(key)) => Err(Fault::Outdated(key)),
             Err(error) => Err(error.into()),
@@ -101,10 +104,19 @@ impl Origin {
     /// there is an answer.
     async fn ask<T>(
         &self,
+        operation: Operation,
         request: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<Result<T, StoreError>, Fault> {
         self.breaker.admit()?;
-        match within(self.patience, request).await {
+        let begin = Instant::now();
+        let answer = within(self.patience, request).await;
+        let outcome = match &answer {
+            Ok(Err(error)) if error.is_transient() => Outcome::Failed,
+            Ok(_) => Outcome::Answered,
+            Err(_) => Outcome::TimedOut,
+        };
+        self.metrics.asked_store(operation, outcome, begin.elapsed());
+        match answer {
             Ok(Err(error)) if error.is_transient() => {
                 let fault = Fault::from(error);
                 self.breaker.failed(&fault);

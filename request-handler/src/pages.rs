@@ -160,6 +160,27 @@ pub(crate) enum Try {
     Busy,
 }
 
+/// That a site has as many visitors at once as one site may have.
+pub(crate) fn busy() -> Response<Body> {
+    let text =
+        "More people ask for this site than it may have visitors at once. Please try again in a moment.";
+    let page = Page::new(StatusCode::SERVICE_UNAVAILABLE, "This site is busy", text);
+    Page { tone: Tone::Later, retry_after: Some(SOON), ..page }.response()
+}
+
+/// That an address asks for as much at once as one address may.
+pub(crate) fn too_many_requests() -> Response<Body> {
+    let text = "Your address asks for too much at once. Please try again in a moment.";
+    let page = Page::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", text);
+    Page { tone: Tone::Later, retry_after: Some(SOON), ..page }.response()
+}
+
+/// That a request has more headers than are read.
+pub(crate) fn too_many_headers() -> Response<Body> {
+    let text = "The request has more headers than are read.";
+    page(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "This request cannot be understood", text)
+}
+
 /// That the proxy itself failed.
 pub(crate) fn internal_error() -> Response<Body> {
     let text = "Something went wrong on our side. Please try again in a moment.";

@@ -23,6 +23,11 @@ impl Representations {
         Self { bodies }
     }
 
+    /// How many bytes and files are in memory, about.
+    pub(crate) fn held(&self) -> (u64, u64) {
+        self.bodies.held()
+    }
+
     /// The answer to a request for a file: 200, 206, 304, 412 or 416.
     pub(crate) async fn answer(
         &self,

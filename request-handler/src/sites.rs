@@ -78,6 +78,11 @@ impl Sites {
         })
     }
 
+    /// How many bytes and values the caches of labels and of deployments hold, about.
+    pub(crate) fn held(&self) -> ((u64, u64), (u64, u64)) {
+        (self.labels.held(), self.deployments.held())
+    }
+
     /// Makes the next request for a label wait for what it leads to now.
     pub(crate) fn invalidate(&self, label: &OutputId) {
         self.labels.invalidate(label);

@@ -44,9 +44,14 @@ const OWNERS: &[(&str, &str)] = &[
     ("git2", "build-server"),
     ("hyper", "request-handler"),
     ("hyper-util", "request-handler"),
+    ("ipnet", "request-handler"),
+    ("prometheus-client", "request-handler"),
+    ("proxy-header", "request-handler"),
     ("redis", "gitdeploy-bus"),
     ("rusqlite", "upload-service"),
     ("rusqlite_migration", "upload-service"),
+    ("socket2", "request-handler"),
+    ("tokio-rustls", "request-handler"),
 ];
 
 /// How the names of libraries begin that wait, listen or draw random numbers.
