@@ -18,7 +18,8 @@ const SIZE: usize = 10 << 10;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let port: u16 = std::env::args().nth(1).context("a port is missing")?.parse().context("this is no port")?;
+    let port: u16 =
+        std::env::args().nth(1).context("a port is missing")?.parse().context("this is no port")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let content = Bytes::from(vec![b'x'; SIZE]);
     loop {
@@ -28,7 +29,9 @@ async fn main() -> anyhow::Result<()> {
         tokio::spawn(async move {
             let service = service_fn(|_: Request<hyper::body::Incoming>| {
                 let mut response = Response::new(Full::new(content.clone()));
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+                response
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
                 std::future::ready(Ok::<_, Infallible>(response))
             });
             // A client that goes away is no failure.
