@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// What an answer's content is called, with its quotes and possibly `W/` (RFC 9110 §8.8.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EntityTag(String);
+pub(crate) struct EntityTag(HeaderValue);
 
 /// What the conditions of a request come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +64,16 @@ impl EntityTag {
         let quoted = text.strip_prefix("W/").unwrap_or(text);
         let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
         let is_tag = opaque.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
-        is_tag.then(|| Self(text.to_owned()))
+        HeaderValue::from_str(text).ok().filter(|_| is_tag).map(Self)
     }
 
     /// The value of `ETag`.
     pub(crate) fn header(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.0).expect("a tag is visible ASCII")
+        self.0.clone()
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().expect("a tag is visible ASCII")
     }
 
     /// Whether a header's value is this tag and the tag is strong.
@@ -78,23 +82,23 @@ impl EntityTag {
     }
 
     fn matches_strongly(&self, other: &str) -> bool {
-        self.0 == other && !self.0.starts_with("W/")
+        self.0 == other && !other.starts_with("W/")
     }
 
     fn matches_weakly(&self, other: &str) -> bool {
-        opaque(&self.0) == opaque(other)
+        opaque(self.text()) == opaque(other)
     }
 
     /// The tag of another representation of the same content.
     pub(crate) fn with_suffix(&self, suffix: &str) -> Self {
-        let quoted = self.0.strip_suffix('"').expect("a tag ends with a quote");
-        Self(format!("{quoted}-{suffix}\""))
+        let quoted = self.text().strip_suffix('"').expect("a tag ends with a quote");
+        Self(HeaderValue::from_str(&format!("{quoted}-{suffix}\"")).expect("a suffix is visible ASCII"))
     }
 
     /// What [`Self::with_suffix`] added to `other`, if this was made so.
     pub(crate) fn suffix_to(&self, other: &Self) -> Option<&str> {
-        let quoted = other.0.strip_suffix('"').expect("a tag ends with a quote");
-        self.0.strip_prefix(quoted)?.strip_prefix('-')?.strip_suffix('"')
+        let quoted = other.text().strip_suffix('"').expect("a tag ends with a quote");
+        self.text().strip_prefix(quoted)?.strip_prefix('-')?.strip_suffix('"')
     }
 }
 
