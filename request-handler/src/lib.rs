@@ -19,6 +19,7 @@ mod handler;
 mod hearing;
 mod host;
 mod multipart;
+mod negotiate;
 mod origin;
 mod pages;
 mod plain;

@@ -1,9 +1,9 @@
-//! From a file to the answer that carries it: which representation, conditions, ranges, and what is said of it.
+//! From a file to the answer that carries it: conditions, ranges, and what is said of the content.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use gitdeploy_core::Route;
+use gitdeploy_store::ByteRange;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, LINK, RANGE, VARY,
@@ -14,13 +14,14 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use crate::account::Account;
 use crate::body::{self, Bodies, Body};
 use crate::cache_policy::CachePolicy;
-use crate::coding::{Accepted, Coding};
+use crate::coding::Accepted;
 use crate::dictionaries::Dictionaries;
 use crate::dictionary::{self, AVAILABLE_DICTIONARY, USE_AS_DICTIONARY};
 use crate::digest::{self, REPR_DIGEST};
 use crate::fault::Fault;
-use crate::file::{File, Stored, Variant};
+use crate::file::File;
 use crate::multipart::Multipart;
+use crate::negotiate::{Representation, is_taken, negotiated};
 use crate::pages;
 use crate::range::{self, Selection};
 use crate::sites::Sites;
@@ -30,16 +31,6 @@ use crate::validators::{self, EntityTag, Verdict};
 pub(crate) struct Representations {
     bodies: Bodies,
     dictionaries: Dictionaries,
-}
-
-/// How a file is sent.
-enum Representation<'a> {
-    /// As it is.
-    Identity(&'a Stored),
-    /// As the builder has compressed it.
-    Variant(&'a Variant),
-    /// As it was compressed for those who have an earlier version.
-    Made(Bytes, EntityTag),
 }
 
 impl Representations {
@@ -82,14 +73,18 @@ impl Representations {
                 let made = self.with_dictionary(request, file, route, accepted).await;
                 let answer = self.whole(request, file, made.unwrap_or(chosen), StatusCode::OK, account);
                 let mut response = answer.await?;
-                say_validators(&mut response, file);
+                say_policy(&mut response, file);
                 if let Some(dictionary) = &file.dictionary {
                     response.headers_mut().insert(USE_AS_DICTIONARY, dictionary.clone());
                 }
                 Ok(response)
             }
-            Selection::Part(_) | Selection::Parts(_) | Selection::Unsatisfiable => {
-                self.partial(request, file, selection, account).await
+            Selection::Part(part) => self.part(request, file, part, account).await,
+            Selection::Parts(parts) => self.parts(request, file, parts, account).await,
+            Selection::Unsatisfiable => {
+                let mut response = pages::range_not_satisfiable(file.stored.bytes);
+                response.headers_mut().insert(CONTENT_RANGE, range::unsatisfied(file.stored.bytes));
+                Ok(response)
             }
         }
     }
@@ -153,56 +148,43 @@ impl Representations {
         Ok(response)
     }
 
-    /// Parts of a file, or that it has none of those.
-    async fn partial(
+    /// One part of a file.
+    async fn part(
         &self,
         request: &Parts,
         file: &File,
-        selection: Selection,
+        part: ByteRange,
         account: &mut Account,
     ) -> Result<Response<Body>, Fault> {
-        let (stored, is_head) = (&file.stored, request.method == Method::HEAD);
-        let (content_type, content_range, length, body) = match selection {
-            Selection::Parts(parts) => {
-                let Multipart { content_type, parts, tail, bytes } = Multipart::new(file, parts);
-                let body = if is_head {
-                    body::full("")
-                } else {
-                    self.bodies.open_parts(stored, parts, tail, account).await?
-                };
-                (content_type, None, bytes, body)
-            }
-            Selection::Part(part) => {
-                let body = if is_head {
-                    body::full("")
-                } else {
-                    self.bodies.open(stored, Some(part), account).await?
-                };
-                let content_range = range::content_range(part, stored.bytes);
-                (file.content_type.clone(), Some(content_range), range::length(part), body)
-            }
-            Selection::Whole | Selection::Unsatisfiable => {
-                let mut response = pages::range_not_satisfiable(stored.bytes);
-                response.headers_mut().insert(CONTENT_RANGE, range::unsatisfied(stored.bytes));
-                return Ok(response);
-            }
+        let body = match request.method {
+            Method::HEAD => body::full(""),
+            _ => self.bodies.open(&file.stored, Some(part), account).await?,
         };
-        let mut response = Response::new(body);
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let mut response = partial(request, file, body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, file.content_type.clone());
+        headers.insert(CONTENT_LENGTH, range::length(part).into());
+        headers.insert(CONTENT_RANGE, range::content_range(part, file.stored.bytes));
+        Ok(response)
+    }
+
+    /// Several parts of a file.
+    async fn parts(
+        &self,
+        request: &Parts,
+        file: &File,
+        parts: Vec<ByteRange>,
+        account: &mut Account,
+    ) -> Result<Response<Body>, Fault> {
+        let Multipart { content_type, parts, tail, bytes } = Multipart::new(file, parts);
+        let body = match request.method {
+            Method::HEAD => body::full(""),
+            _ => self.bodies.open_parts(&file.stored, parts, tail, account).await?,
+        };
+        let mut response = partial(request, file, body);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);
-        headers.insert(CONTENT_LENGTH, length.into());
-        if let Some(content_range) = content_range {
-            headers.insert(CONTENT_RANGE, content_range);
-        }
-        if let Some(tag) = &file.tag {
-            headers.insert(ETAG, tag.header());
-        }
-        if let Some(digest) = stored.digest.as_ref().filter(|_| digest::is_wanted(&request.headers)) {
-            headers.insert(REPR_DIGEST, digest.clone());
-        }
-        say_vary(&mut response, file);
-        say_validators(&mut response, file);
+        headers.insert(CONTENT_LENGTH, bytes.into());
         Ok(response)
     }
 
@@ -242,73 +224,34 @@ impl Representations {
     }
 }
 
-impl Representation<'_> {
-    fn tag<'a>(&'a self, file: &'a File) -> Option<&'a EntityTag> {
-        match self {
-            Self::Identity(_) => file.tag.as_ref(),
-            Self::Variant(variant) => Some(&variant.tag),
-            Self::Made(_, tag) => Some(tag),
-        }
-    }
-
-    fn coding(&self) -> Option<Coding> {
-        match self {
-            Self::Identity(_) => None,
-            Self::Variant(variant) => Some(Coding::Stored(variant.encoding)),
-            Self::Made(..) => Some(Coding::Dictionary),
-        }
-    }
-
-    fn bytes(&self) -> u64 {
-        match self {
-            Self::Identity(stored) => stored.bytes,
-            Self::Variant(variant) => variant.stored.bytes,
-            Self::Made(bytes, _) => bytes.len() as u64,
-        }
-    }
-
-    /// A body that was made for few is not hashed for them.
-    fn digest(&self) -> Option<&HeaderValue> {
-        match self {
-            Self::Identity(stored) => stored.digest.as_ref(),
-            Self::Variant(variant) => variant.stored.digest.as_ref(),
-            Self::Made(..) => None,
-        }
-    }
-}
-
-/// The representation that a visitor likes best, of those that are in the store.
-fn negotiated(file: &File, accepted: Accepted) -> Representation<'_> {
-    let best = accepted.best(file.variants.iter().map(|variant| variant.encoding));
-    let variant = file.variants.iter().find(|variant| Some(variant.encoding) == best);
-    variant.map_or(Representation::Identity(&file.stored), Representation::Variant)
-}
-
-/// Whether `tag` is one of the file's, of a representation that the visitor takes.
-fn is_taken(file: &File, accepted: Accepted, tag: &EntityTag) -> bool {
-    let Some(own) = &file.tag else { return false };
-    if tag == own {
-        return accepted.takes(None);
-    }
-    if let Some(variant) = file.variants.iter().find(|variant| variant.tag == *tag) {
-        return accepted.takes(Some(Coding::Stored(variant.encoding)));
-    }
-    let is_made = tag.suffix_to(own).is_some_and(|suffix| suffix.starts_with("dcz-"));
-    is_made && file.dictionary.is_some() && accepted.takes(Some(Coding::Dictionary))
-}
-
 /// An answer to a visitor who has it (RFC 9110 §15.4.5).
 fn not_modified(file: &File, tag: &EntityTag) -> Response<Body> {
     let mut response = Response::new(body::full(""));
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     response.headers_mut().insert(ETAG, tag.header());
     say_vary(&mut response, file);
-    say_validators(&mut response, file);
+    say_policy(&mut response, file);
+    response
+}
+
+/// An answer with less than the whole file, which is sent as it is.
+fn partial(request: &Parts, file: &File, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let headers = response.headers_mut();
+    if let Some(tag) = &file.tag {
+        headers.insert(ETAG, tag.header());
+    }
+    if let Some(digest) = file.stored.digest.as_ref().filter(|_| digest::is_wanted(&request.headers)) {
+        headers.insert(REPR_DIGEST, digest.clone());
+    }
+    say_vary(&mut response, file);
+    say_policy(&mut response, file);
     response
 }
 
 /// What is said of a file that is found, whatever part of it is sent.
-fn say_validators(response: &mut Response<Body>, file: &File) {
+fn say_policy(response: &mut Response<Body>, file: &File) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, file.policy.header());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
