@@ -7,12 +7,15 @@ mod route;
 mod support;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gitdeploy_core::hash::Sha256;
 use gitdeploy_core::manifest::Encoding;
 use gitdeploy_core::{DeploymentId, Route, keys};
-use gitdeploy_store::ObjectStore;
+use gitdeploy_runtime::section;
+use gitdeploy_store::{ObjectStore, StoreConfig};
+use gitdeploy_test::s3::{Fault, Operation, S3Server};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -46,6 +49,38 @@ async fn several_parts_are_framed_and_fit_their_announcement() {
         expected.extend(format!("\r\n--{boundary}--\r\n").bytes());
         assert!(body == expected, "{path}");
     }
+}
+
+#[tokio::test]
+async fn each_part_of_a_large_file_is_one_request_and_one_that_fails_ends_the_body() {
+    let server = S3Server::start().await.unwrap();
+    let vars = server.vars();
+    let config = StoreConfig {
+        access: Some(section("AWS_", &vars).unwrap()),
+        ..section("GITDEPLOY_STORE_", &vars).unwrap()
+    };
+    let store = ObjectStore::open(&config).await.unwrap();
+    let large = Bytes::from(vec![b'x'; 9_000_000]);
+    // What is known of a deployment is not asked for again.
+    let id = DeploymentId::new(Timestamp::UNIX_EPOCH, 1);
+    support::publish(&store, id.as_str(), &[("large.bin", large)]).await;
+    let handler = Handler::new(ObjectStore::open_for_reading(&config).await.unwrap(), &Config::default());
+    let parts = || {
+        let request = Request::get("/large.bin").header("host", format!("{}.localhost", id.as_str()));
+        handler.answer(request.header("range", "bytes=0-9,20-29,40-49").body(()).unwrap())
+    };
+    let body = parts().await.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.ends_with(b"--\r\n"));
+
+    server.forget_requests();
+    parts().await.into_body().collect().await.unwrap();
+    assert_eq!(server.requests(Operation::GetObject), 3);
+
+    server.fail(Operation::GetObject, Fault::Delay(Duration::ZERO), 1);
+    server.fail(Operation::GetObject, Fault::Status(404), 1);
+    let response = parts().await;
+    assert_eq!(response.status(), 206);
+    assert!(response.into_body().collect().await.is_err(), "never a short success");
 }
 
 #[tokio::test]
@@ -95,7 +130,7 @@ async fn who_has_the_last_deployments_bundle_is_sent_what_has_changed() {
             break;
         }
         assert_eq!(answer.1, copy(&later));
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         answer = ask(&handler, "/assets/app-5e6f7a8b.js", &has_it).await;
     }
     let (head, body) = answer;
