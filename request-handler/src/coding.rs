@@ -51,14 +51,21 @@ impl Accepted {
         let (mut br, mut zstd, mut gzip, mut dictionary, mut identity, mut others) = Default::default();
         let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         for (name, weight) in lists.flat_map(|list| list.split(',')).filter_map(element) {
-            let known: &mut Option<u16> = match name.to_ascii_lowercase().as_str() {
-                "br" => &mut br,
-                "zstd" => &mut zstd,
-                "gzip" | "x-gzip" => &mut gzip,
-                "dcz" => &mut dictionary,
-                "identity" => &mut identity,
-                "*" => &mut others,
-                _ => continue,
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            let known: &mut Option<u16> = if is("br") {
+                &mut br
+            } else if is("zstd") {
+                &mut zstd
+            } else if is("gzip") || is("x-gzip") {
+                &mut gzip
+            } else if is("dcz") {
+                &mut dictionary
+            } else if is("identity") {
+                &mut identity
+            } else if is("*") {
+                &mut others
+            } else {
+                continue;
             };
             *known = Some(weight);
         }
@@ -140,7 +147,8 @@ fn thousandths(text: &str) -> Option<u16> {
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let fraction: u16 = format!("{fraction:0<3}").parse().ok()?;
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+    let fraction = digits.fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     match whole {
         "0" => Some(fraction),
         "1" if fraction == 0 => Some(1000),
