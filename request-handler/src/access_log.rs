@@ -9,13 +9,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gitdeploy_core::manifest::Encoding;
 use gitdeploy_core::{OutputId, SitePath};
 use http::HeaderValue;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::account::Source;
+use crate::coding::Coding;
 use crate::exchange::Exchange;
 use crate::metrics;
 
@@ -153,7 +153,7 @@ fn line(exchange: &Exchange) -> Line<'_> {
         redirect: account.redirect_line,
         headers: &account.header_lines,
         file: account.file.as_ref().map(SitePath::as_str),
-        encoding: account.encoding.map(Encoding::as_str),
+        encoding: account.encoding.map(Coding::as_str),
         source: account.source.map(Source::name),
         store_ms: milliseconds(account.store_time),
         address: exchange.visitor.address,

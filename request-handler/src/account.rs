@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use gitdeploy_core::manifest::Encoding;
 use gitdeploy_core::{OutputId, SitePath};
+
+use crate::coding::Coding;
 
 /// How an answer came about, filled in on the way. It travels with the answer, as an extension.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +19,8 @@ pub(crate) struct Account {
     pub(crate) header_lines: Vec<u32>,
     /// The file that was sent, or would have been.
     pub(crate) file: Option<SitePath>,
-    /// The compressed copy that was sent.
-    pub(crate) encoding: Option<Encoding>,
+    /// How the file was compressed.
+    pub(crate) encoding: Option<Coding>,
     /// Where the body came from.
     pub(crate) source: Option<Source>,
     /// How long the store was waited for.

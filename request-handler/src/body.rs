@@ -1,23 +1,26 @@
 //! The bytes of files: from memory if they are few, piece by piece from the store otherwise.
 
-use std::error::Error;
+mod content;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _};
 use gitdeploy_core::Key;
 use gitdeploy_store::{ByteRange, ETag, ObjectBody, StoreError};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::Frame;
 
 use crate::account::{Account, Source};
 use crate::cached::{Cached, Loaded};
 use crate::fault::Fault;
+use crate::file::Stored;
 use crate::origin::Origin;
-use crate::site::File;
+use crate::range::Part;
+
+pub use content::Body;
+pub(crate) use content::full;
+use content::{BodyError, of_pieces};
 
 /// The largest file that is kept in memory, in bytes.
 const MAX_KEPT: u64 = 8 << 20;
@@ -25,19 +28,11 @@ const MAX_KEPT: u64 = 8 << 20;
 /// How long the store may take for the next piece of a large file.
 const STALL: Duration = Duration::from_secs(30);
 
-/// What is sent to a visitor.
-pub type Body = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
-
 /// The files that were asked for lately.
 #[derive(Clone)]
 pub(crate) struct Bodies {
     origin: Origin,
     kept: Arc<Cached<(Key, ETag), Bytes>>,
-}
-
-/// A body of bytes that are there.
-pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 impl Bodies {
@@ -54,7 +49,7 @@ impl Bodies {
     /// The body of a file, or a part of it that lies within it.
     pub(crate) async fn open(
         &self,
-        file: &File,
+        file: &Stored,
         range: Option<ByteRange>,
         account: &mut Account,
     ) -> Result<Body, Fault> {
@@ -82,7 +77,36 @@ impl Bodies {
         }))
     }
 
-    async fn whole(&self, file: &File, account: &mut Account) -> Result<Bytes, Fault> {
+    /// Several parts of a file, each behind its head, and the tail after them. The first part is asked for at once; a
+    /// part of a large file is asked of the store when its turn comes.
+    pub(crate) async fn open_parts(
+        &self,
+        file: &Stored,
+        parts: Vec<Part>,
+        tail: Bytes,
+        account: &mut Account,
+    ) -> Result<Body, Fault> {
+        let mut parts = parts.into_iter();
+        let mut pieces = stream::empty().boxed();
+        if let Some(first) = parts.next() {
+            let body = self.open(file, Some(first.range), account).await?;
+            pieces = behind(first.head, body).boxed();
+        }
+        let (bodies, file) = (self.clone(), file.clone());
+        let rest = stream::iter(parts).then(move |Part { head, range }| {
+            let (bodies, file) = (bodies.clone(), file.clone());
+            async move {
+                match bodies.open(&file, Some(range), &mut Account::default()).await {
+                    Ok(body) => behind(head, body).boxed(),
+                    Err(fault) => stream::iter([Err(failed(fault))]).boxed(),
+                }
+            }
+        });
+        Ok(of_pieces(pieces.chain(rest.flatten()).chain(stream::iter([Ok(tail)])).boxed()))
+    }
+
+    /// A file that is kept in memory, which are those of up to 8 MiB.
+    pub(crate) async fn whole(&self, file: &Stored, account: &mut Account) -> Result<Bytes, Fault> {
         account.source = Some(Source::Memory);
         if file.bytes == 0 {
             return Ok(Bytes::new());
@@ -107,21 +131,26 @@ impl Bodies {
     }
 }
 
+/// The pieces of a body after a head.
+fn behind(head: Bytes, body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
+    stream::iter([Ok(head)]).chain(body.into_pieces())
+}
+
 /// A body that fails, which closes the connection, when the store fails or stalls: never a short success.
 fn paced(pieces: BoxStream<'static, Result<Bytes, StoreError>>) -> Body {
-    let frames = stream::unfold(Some(pieces), |pieces| async {
+    let pieces = stream::unfold(Some(pieces), |pieces| async {
         let mut pieces = pieces?;
         match tokio::time::timeout(STALL, pieces.next()).await {
             Ok(None) => None,
-            Ok(Some(Ok(piece))) => Some((Ok(Frame::data(piece)), Some(pieces))),
+            Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
             Ok(Some(Err(error))) => Some((Err(failed(error.into())), None)),
             Err(_) => Some((Err(failed(Fault::Timeout(STALL))), None)),
         }
     });
-    StreamBody::new(frames).boxed_unsync()
+    of_pieces(pieces.boxed())
 }
 
-fn failed(fault: Fault) -> Box<dyn Error + Send + Sync> {
+fn failed(fault: Fault) -> BodyError {
     tracing::warn!(%fault, "a body ends early");
     fault.into()
 }

@@ -71,12 +71,14 @@ impl Handler {
     pub fn new(store: ObjectStore, config: &Config) -> Self {
         let metrics = Arc::new(Metrics::new());
         let origin = Origin::new(store, config.store(), Arc::clone(&metrics));
+        let sites = Sites::new(origin.clone(), config.record_bytes);
+        let bodies = Bodies::new(origin.clone(), config.cache_bytes);
         Self(Arc::new(Inner {
             domain: config.domain.clone(),
             patience: 2 * config.store(),
-            sites: Sites::new(origin.clone(), config.record_bytes),
-            plain: Plain::new(origin.clone()),
-            files: Representations::new(Bodies::new(origin, config.cache_bytes)),
+            files: Representations::new(bodies, sites.clone()),
+            sites,
+            plain: Plain::new(origin),
             metrics,
         }))
     }
@@ -203,7 +205,7 @@ impl Inner {
         target: &Target,
         account: &mut Account,
     ) -> Result<Response<Body>, Fault> {
-        let Place { site, .. } = self.sites.find(label).await?;
+        let Place { site, route } = self.sites.find(label).await?;
         let found = match &site {
             Site::Published(published) => published.find(&target.path),
             Site::Plain(id) => self.plain.find(id, &target.path).await?,
@@ -219,12 +221,12 @@ impl Inner {
         };
         let answer = match found {
             Found::Missing(_) => self.files.stand_in(request, file, StatusCode::NOT_FOUND, account).await,
-            _ => self.files.answer(request, file, account).await,
+            _ => self.files.answer(request, file, route.as_ref(), account).await,
         };
         if let Err(Fault::Outdated(_)) = answer {
             match &site {
                 Site::Published(published) => self.sites.reload(label, published),
-                Site::Plain(_) | Site::Unfinished(_) | Site::Absent => self.plain.forget(&file.key),
+                Site::Plain(_) | Site::Unfinished(_) | Site::Absent => self.plain.forget(&file.stored.key),
             }
         }
         answer

@@ -11,9 +11,10 @@ use gitdeploy_core::{Key, OutputId, SitePath, keys};
 
 use crate::cached::{Cached, Loaded};
 use crate::fault::Fault;
+use crate::file::File;
 use crate::origin::Origin;
 use crate::resolve::{self, Resolution};
-use crate::site::{File, Found};
+use crate::site::Found;
 
 /// How long it is taken for granted that a file is there, or is not.
 const FRESH: Duration = Duration::from_secs(2);
@@ -28,13 +29,13 @@ const LEVELS: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Plain {
     origin: Origin,
-    probes: Arc<Cached<Key, Option<File>>>,
+    probes: Arc<Cached<Key, Option<Arc<File>>>>,
 }
 
 /// What has been asked of the store so far for one question.
 #[derive(Default)]
 struct Answers {
-    known: HashMap<SitePath, Option<File>>,
+    known: HashMap<SitePath, Option<Arc<File>>>,
     unknown: Vec<SitePath>,
 }
 
@@ -86,7 +87,7 @@ impl Plain {
         }
     }
 
-    async fn probe(&self, id: &OutputId, path: &SitePath) -> Result<Option<File>, Fault> {
+    async fn probe(&self, id: &OutputId, path: &SitePath) -> Result<Option<Arc<File>>, Fault> {
         let key = keys::output(id, path);
         let load = |_| {
             let (origin, id, path, key) = (self.origin.clone(), id.clone(), path.clone(), key.clone());
@@ -94,7 +95,7 @@ impl Plain {
                 Ok(match origin.head(&key).await? {
                     Some(meta) => {
                         let weight = 2 * key.as_str().len();
-                        Loaded::for_now(Some(File::of_store(&id, &path, meta)), weight, FRESH)
+                        Loaded::for_now(Some(Arc::new(File::of_store(&id, &path, meta))), weight, FRESH)
                     }
                     None => Loaded::absence(None, FRESH),
                 })
@@ -120,7 +121,7 @@ impl Answers {
         false
     }
 
-    fn take(&mut self, path: &SitePath) -> Option<File> {
+    fn take(&mut self, path: &SitePath) -> Option<Arc<File>> {
         self.known.remove(path).flatten()
     }
 }

@@ -1,14 +1,16 @@
 //! What a host leads to, and what is found there.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 
-use gitdeploy_core::manifest;
-use gitdeploy_core::{BuildStatus, Key, Manifest, OutputId, SitePath, content_type, keys};
-use gitdeploy_store::{ETag, Meta};
-use http::HeaderValue;
+use gitdeploy_core::hash::Sha256;
+use gitdeploy_core::manifest::Caching;
+use gitdeploy_core::{BuildStatus, Manifest, OutputId, SitePath};
+use gitdeploy_store::ETag;
 
+use crate::dictionary;
+use crate::file::File;
 use crate::resolve::{self, Resolution};
-use crate::validators::EntityTag;
 
 /// What a host leads to.
 #[derive(Debug, Clone)]
@@ -27,38 +29,25 @@ pub(crate) enum Site {
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) manifest: Manifest,
+    /// The files that were asked for.
+    files: BTreeMap<SitePath, OnceLock<Arc<File>>>,
+    /// Where the contents of its files are that may be dictionaries.
+    dictionaries: OnceLock<HashMap<Sha256, SitePath>>,
     /// What the store calls the manifest.
     pub(crate) etag: ETag,
     /// The manifest's size in the store.
-    pub(crate) bytes: usize,
-}
-
-/// A file that can be sent.
-#[derive(Debug, Clone)]
-pub(crate) struct File {
-    /// Where it is in the site.
-    pub(crate) path: SitePath,
-    /// Where it is in the store.
-    pub(crate) key: Key,
-    /// What the store calls its content.
-    pub(crate) etag: ETag,
-    /// Its size.
-    pub(crate) bytes: u64,
-    /// The value of `Content-Type`.
-    pub(crate) content_type: HeaderValue,
-    /// What its content is called outside; absent if the store calls it nothing usable.
-    pub(crate) tag: Option<EntityTag>,
+    bytes: usize,
 }
 
 /// What a path leads to.
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
     /// A file.
-    File(File),
+    File(Arc<File>),
     /// Another path, decoded.
     Redirect(String),
     /// Nothing, which the site may say with a page of its own.
-    Missing(Option<File>),
+    Missing(Option<Arc<File>>),
     /// Nothing, nor is there any sign of a site.
     NoSite,
 }
@@ -75,9 +64,26 @@ impl Site {
 }
 
 impl Published {
-    /// About what it takes in memory, in bytes: maps and numbers are larger there than as text.
+    /// A deployment by its manifest, what the store calls that, and its size there in bytes.
+    pub(crate) fn new(manifest: Manifest, etag: ETag, bytes: usize) -> Self {
+        let files = manifest.files.keys().map(|path| (path.clone(), OnceLock::new())).collect();
+        Self { manifest, files, dictionaries: OnceLock::new(), etag, bytes }
+    }
+
+    /// About what it takes in memory, in bytes: maps and numbers are larger there than as text, and what is said of the
+    /// files that were asked for takes as much again.
     pub(crate) fn weight(&self) -> usize {
-        2 * self.bytes
+        4 * self.bytes
+    }
+
+    /// The file of this content, if it may be a dictionary.
+    pub(crate) fn dictionary(&self, sha256: &Sha256) -> Option<Arc<File>> {
+        let dictionaries = self.dictionaries.get_or_init(|| {
+            let files = self.manifest.files.iter().filter(|(_, file)| file.bytes <= dictionary::LARGEST);
+            let immutable = files.filter(|(_, file)| file.cache == Caching::Immutable);
+            immutable.map(|(path, file)| (file.sha256, path.clone())).collect()
+        });
+        self.file(dictionaries.get(sha256)?)
     }
 
     /// What `path`, decoded, leads to.
@@ -93,44 +99,8 @@ impl Published {
         }
     }
 
-    fn file(&self, path: &SitePath) -> Option<File> {
-        let file = self.manifest.files.get(path)?;
-        Some(File {
-            path: path.clone(),
-            key: self.manifest.key_of(path, file),
-            etag: ETag(file.etag.clone()),
-            bytes: file.bytes,
-            content_type: header_value(&file.content_type),
-            tag: visitors_tag(file),
-        })
+    fn file(&self, path: &SitePath) -> Option<Arc<File>> {
+        let (entry, file) = (self.files.get(path)?, self.manifest.files.get(path)?);
+        Some(Arc::clone(entry.get_or_init(|| Arc::new(File::of_manifest(&self.manifest, path, file)))))
     }
-}
-
-impl File {
-    /// A file of which only the store knows.
-    pub(crate) fn of_store(id: &OutputId, path: &SitePath, meta: Meta) -> Self {
-        let named = content_type::of(path.file_name());
-        let content_type = match meta.content_type {
-            Some(stored) if named == content_type::UNKNOWN => header_value(&stored),
-            _ => header_value(&named),
-        };
-        let tag = EntityTag::new(&meta.etag.0);
-        Self {
-            path: path.clone(),
-            key: keys::output(id, path),
-            etag: meta.etag,
-            bytes: meta.bytes,
-            content_type,
-            tag,
-        }
-    }
-}
-
-/// Half of the hash: 128 bits tell contents apart, and the header stays short.
-fn visitors_tag(file: &manifest::File) -> Option<EntityTag> {
-    EntityTag::new(&format!("\"{}\"", &file.sha256.to_string()[..32]))
-}
-
-fn header_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(content_type::UNKNOWN))
 }

@@ -164,7 +164,7 @@ impl Sites {
     }
 
     /// A deployment, if it is complete. Its absence is not kept here: a route may name it in the next moment.
-    async fn deployment(&self, id: &DeploymentId) -> Result<Option<Arc<Published>>, Fault> {
+    pub(crate) async fn deployment(&self, id: &DeploymentId) -> Result<Option<Arc<Published>>, Fault> {
         let load = |_| {
             let (sites, id) = (self.clone(), id.clone());
             async move {
@@ -197,7 +197,7 @@ impl Sites {
                     let other = manifest.id;
                     return Err(Fault::Damaged(format!("`{key}` is the manifest of `{other}`")));
                 }
-                Some(Arc::new(Published { manifest, etag, bytes: size }))
+                Some(Arc::new(Published::new(manifest, etag, size)))
             }
         })
     }

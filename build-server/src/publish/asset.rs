@@ -8,6 +8,7 @@ use gitdeploy_core::hash::{Hasher, Sha256};
 use gitdeploy_core::{SitePath, content_type};
 
 use crate::output::SiteFile;
+use crate::site::Preloads;
 use crate::stop::{Stop, disk};
 
 /// How much of a file is read at once, in bytes.
@@ -22,6 +23,8 @@ pub(crate) struct Asset {
     pub(crate) bytes: u64,
     pub(crate) sha256: Sha256,
     pub(crate) content_type: String,
+    /// What a page needs at once: the value of `Link`.
+    pub(crate) link: Option<String>,
 }
 
 impl Asset {
@@ -40,18 +43,19 @@ impl Asset {
 fn read_all(files: Vec<SiteFile>) -> std::io::Result<Vec<Asset>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = files.len().div_ceil(cores).max(1);
+    let preloads = Preloads::new(files.iter().map(|file| &file.path));
+    let read = |file: &SiteFile| Ok((hash(&file.real)?, preloads.of(file)));
     let shares = std::thread::scope(|scope| {
-        let threads: Vec<_> = files
-            .chunks(share)
-            .map(|share| scope.spawn(|| share.iter().map(|file| hash(&file.real)).collect()))
-            .collect();
-        let joined = threads.into_iter().map(|thread| thread.join().expect("hashing does not panic"));
-        joined.collect::<std::io::Result<Vec<Vec<Sha256>>>>()
+        let threads: Vec<_> =
+            files.chunks(share).map(|share| scope.spawn(move || share.iter().map(read).collect())).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().expect("reading does not panic"));
+        joined.collect::<std::io::Result<Vec<Vec<(Sha256, Option<String>)>>>>()
     });
-    let assets = files.into_iter().zip(shares?.into_iter().flatten()).map(|(file, sha256)| {
+    drop(preloads);
+    let assets = files.into_iter().zip(shares?.into_iter().flatten()).map(|(file, (sha256, link))| {
         let SiteFile { path, real, bytes } = file;
         let content_type = content_type::of(path.file_name());
-        Asset { path, real, bytes, sha256, content_type }
+        Asset { path, real, bytes, sha256, content_type, link }
     });
     Ok(assets.collect())
 }

@@ -20,6 +20,8 @@ pub(super) struct Source {
     pub(super) key: Key,
     pub(super) etag: ETag,
     pub(super) bytes: u64,
+    /// Its hash, if that was noted.
+    pub(super) sha256: Option<Sha256>,
 }
 
 impl Known {
@@ -52,7 +54,7 @@ impl Known {
     pub(super) fn file(&self, sha256: &Sha256) -> Option<Source> {
         let (path, file) = self.find(sha256)?;
         let key = self.manifest.key_of(path, file);
-        Some(Source { key, etag: ETag(file.etag.clone()), bytes: file.bytes })
+        Some(Source { key, etag: ETag(file.etag.clone()), bytes: file.bytes, sha256: Some(file.sha256) })
     }
 
     /// A compressed copy of a file with this content.
@@ -60,7 +62,8 @@ impl Known {
         let (path, file) = self.find(sha256)?;
         let variant = file.variants.get(&encoding)?;
         let key = keys::variant(&self.manifest.id, encoding, path);
-        Some(Source { key, etag: ETag(variant.etag.clone()), bytes: variant.bytes })
+        let etag = ETag(variant.etag.clone());
+        Some(Source { key, etag, bytes: variant.bytes, sha256: variant.sha256 })
     }
 
     fn find(&self, sha256: &Sha256) -> Option<(&SitePath, &File)> {

@@ -62,6 +62,7 @@ impl Publication<'_> {
             let mut file = File {
                 content_type: asset.content_type.clone(),
                 cache: self.site.names.caching(&asset.path),
+                link: asset.link.clone(),
                 ..file.clone()
             };
             file.variants.retain(|encoding, _| self.encodings.contains(encoding));
@@ -88,6 +89,7 @@ impl Publication<'_> {
                 key: switched.key_of(&asset.path, file),
                 etag: ETag(file.etag.clone()),
                 bytes: file.bytes,
+                sha256: Some(file.sha256),
             }),
         };
         let (moved, variants) = self

@@ -71,6 +71,7 @@ impl Publication<'_> {
             content_type: asset.content_type.clone(),
             variants: BTreeMap::new(),
             cache: self.site.names.caching(&asset.path),
+            link: asset.link.clone(),
             staged: None,
         })
     }

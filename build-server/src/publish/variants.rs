@@ -69,7 +69,7 @@ impl Publication<'_> {
             let source = source(asset, encoding)?;
             Some(async move {
                 let etag = self.copy_variant(&source, encoding, &asset.path).await?;
-                let variant = Variant { bytes: source.bytes, etag: etag.0 };
+                let variant = Variant { bytes: source.bytes, sha256: source.sha256, etag: etag.0 };
                 Some((asset.path.clone(), encoding, variant))
             })
         });
@@ -102,7 +102,7 @@ impl Publication<'_> {
         let key = keys::variant(&self.id, copy.encoding, &copy.path);
         let put = Put { pace: Some(self.pace.clone()), ..Put::default() };
         let etag = self.store.put(&key, copy.content(), put).await?;
-        let variant = Variant { bytes: copy.bytes, etag: etag.0 };
+        let variant = Variant { bytes: copy.bytes, sha256: Some(copy.sha256), etag: etag.0 };
         Ok((copy.path.clone(), copy.encoding, variant))
     }
 }
@@ -151,6 +151,7 @@ mod tests {
             bytes,
             sha256: Sha256::of(b""),
             content_type: "text/html; charset=utf-8".to_owned(),
+            link: None,
         }
     }
 

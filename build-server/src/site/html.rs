@@ -19,13 +19,9 @@ pub(super) enum Link {
 
 /// The links of a page in their order. Only the first `<base>` counts.
 pub(super) fn links(page: &str) -> impl Iterator<Item = Link> {
-    let mut emitter = DefaultEmitter::<usize>::new_with_span();
-    // Without it the text of scripts would be read as elements.
-    emitter.naively_switch_states(true);
     let mut lines = Lines { page, at: 0, line: 1 };
     let mut has_base = false;
-    let tokens = Tokenizer::new_with_emitter(page, emitter).map_while(Result::ok);
-    tokens.flat_map(move |token| {
+    tokens(page).flat_map(move |token| {
         let Token::StartTag(tag) = token else { return Vec::new() };
         let line = lines.of(tag.span.start);
         let name = String::from_utf8_lossy(&tag.name).into_owned();
@@ -37,6 +33,14 @@ pub(super) fn links(page: &str) -> impl Iterator<Item = Link> {
         let to = |address| Link::To { address, line, tag: name.clone() };
         addresses(&tag, &name).into_iter().map(to).collect()
     })
+}
+
+/// The elements of a page, with where they begin.
+pub(super) fn tokens(page: &str) -> impl Iterator<Item = Token<usize>> {
+    let mut emitter = DefaultEmitter::<usize>::new_with_span();
+    // Without it the text of scripts would be read as elements.
+    emitter.naively_switch_states(true);
+    Tokenizer::new_with_emitter(page, emitter).map_while(Result::ok)
 }
 
 fn addresses(tag: &StartTag<usize>, name: &str) -> Vec<String> {
@@ -62,7 +66,7 @@ fn addresses(tag: &StartTag<usize>, name: &str) -> Vec<String> {
     }
 }
 
-fn attribute(tag: &StartTag<usize>, name: &str) -> Option<String> {
+pub(super) fn attribute(tag: &StartTag<usize>, name: &str) -> Option<String> {
     let value = tag.attributes.get(name.as_bytes())?;
     Some(String::from_utf8_lossy(value).into_owned())
 }

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use gitdeploy_core::content_type;
 use gitdeploy_core::manifest::Rules;
 use gitdeploy_core::rules::{Redirect, Spa};
+use gitdeploy_core::{SitePath, content_type};
 use percent_encoding::percent_decode_str;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -54,8 +54,7 @@ pub(crate) fn report(files: &[SiteFile], rules: &Rules, cancel: &CancellationTok
             continue;
         }
         let Some(text) = read(page) else { continue };
-        let base = Url::parse(HERE).and_then(|here| here.join(&encoded(page.path.as_str())));
-        let Ok(mut base) = base else { continue };
+        let Some(mut base) = address_of(&page.path) else { continue };
         for link in html::links(&text) {
             match link {
                 Link::Base(address) => base = base.join(&address).unwrap_or(base),
@@ -172,8 +171,13 @@ fn candidates(path: &str) -> Vec<String> {
     }
 }
 
+/// What the references of a page are relative to.
+pub(super) fn address_of(page: &SitePath) -> Option<Url> {
+    Url::parse(HERE).and_then(|here| here.join(&encoded(page.as_str()))).ok()
+}
+
 /// The path of an address, if it lies within the site.
-fn within(base: &Url, address: &str) -> Option<String> {
+pub(super) fn within(base: &Url, address: &str) -> Option<String> {
     let address = address.trim();
     if address.is_empty() || address.starts_with('#') {
         return None;

@@ -4,6 +4,7 @@ mod caching;
 mod html;
 mod links;
 mod netlify;
+mod preload;
 mod read;
 mod settings;
 
@@ -17,6 +18,7 @@ use read::Places;
 
 pub(crate) use caching::Names;
 pub(crate) use links::report;
+pub(crate) use preload::Preloads;
 
 /// Files of a site that say how it is served, and are not served themselves.
 const CONTROL_FILES: [&str; 3] = ["_headers", "_redirects", "gitdeploy.toml"];

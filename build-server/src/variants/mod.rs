@@ -34,6 +34,7 @@ pub(crate) struct Compressed {
     pub(crate) path: SitePath,
     pub(crate) encoding: Encoding,
     pub(crate) bytes: u64,
+    pub(crate) sha256: Sha256,
     content: Content,
     _room: Room,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read, Seek as _};
+use std::io::{self, Read, Seek as _, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -144,6 +144,7 @@ impl Work {
             path: job.path.clone(),
             encoding,
             bytes: encoded.len() as u64,
+            sha256: Sha256::of(&encoded),
             content: Content::Bytes(encoded.into()),
             _room: Room::Memory { _permit: permit },
         }))
@@ -153,7 +154,9 @@ impl Work {
         let mut source = Watched { file: File::open(&job.real)?, work: self, hasher: Hasher::default() };
         // It vanishes unless the copy holds it.
         let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-        encode(&mut source, file.as_file_mut(), job.bytes, encoding, self.effort)?;
+        let mut target = Hashed { target: file.as_file_mut(), hasher: Hasher::default() };
+        encode(&mut source, &mut target, job.bytes, encoding, self.effort)?;
+        let sha256 = target.hasher.finish();
         unchanged(job, source.hasher.finish())?;
         let bytes = file.as_file_mut().stream_position()?;
         if !is_worth_it(job.bytes, bytes) {
@@ -164,6 +167,7 @@ impl Work {
             path: job.path.clone(),
             encoding,
             bytes,
+            sha256,
             content: Content::File(file.to_path_buf()),
             _room: Room::Disk { _file: file },
         }))
@@ -208,6 +212,24 @@ impl Read for Watched<'_> {
         let bytes = self.file.read(buffer)?;
         self.hasher.update(&buffer[..bytes]);
         Ok(bytes)
+    }
+}
+
+/// What is hashed on its way into a file.
+struct Hashed<'a> {
+    target: &'a mut File,
+    hasher: Hasher,
+}
+
+impl Write for Hashed<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let bytes = self.target.write(buffer)?;
+        self.hasher.update(&buffer[..bytes]);
+        Ok(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
     }
 }
 
@@ -263,6 +285,7 @@ mod tests {
         for copy in &copies {
             let content = bytes(&copy.content());
             assert_eq!(content.len() as u64, copy.bytes);
+            assert_eq!(Sha256::of(&content), copy.sha256);
             let original = &files.iter().find(|(name, _)| *name == copy.path.as_str()).unwrap().1;
             assert_eq!(decoded(copy.encoding, &content), *original);
         }

@@ -125,3 +125,16 @@ async fn a_store_that_fails_is_the_platforms_fault() {
     let built = builder.build_script("mkdir dist; echo hi > dist/index.html", &[]).await;
     built.assert_failed(75, Outcome::PlatformError, FailureCode::StoreUnavailable);
 }
+
+#[tokio::test]
+async fn what_a_page_needs_at_once_stands_in_its_entry_if_it_is_there() {
+    let builder = Builder::new().await;
+    let page = "mkdir dist; echo '<link rel=stylesheet href=a.css>' > dist/index.html";
+    builder.build_script(&format!("{page}; echo > dist/a.css"), &[]).await.assert_ready();
+    let link = |path: &str| builder.manifest().unwrap().files[path].link.clone();
+    assert_eq!(link("index.html").as_deref(), Some("</a.css>; rel=preload; as=style"));
+    assert_eq!(link("a.css"), None);
+
+    builder.build_script(page, &[]).await.assert_ready();
+    assert_eq!(link("index.html"), None, "the same page, but not the same site");
+}

@@ -75,6 +75,7 @@ async fn assert_variants_are_true(builder: &Builder, names: &[&str], encodings: 
             let key = keys::variant(&manifest.id, *encoding, path);
             let (meta, bytes) = store.read(&key, 1 << 20).await.unwrap();
             assert_eq!((meta.etag.0.as_str(), meta.bytes), (variant.etag.as_str(), variant.bytes), "{key}");
+            assert_eq!(variant.sha256, Some(Sha256::of(&bytes)), "{key}");
             assert!(variant.bytes < file.bytes);
             assert_eq!(Sha256::of(&decoded(*encoding, &bytes)), file.sha256, "{key}");
             found.push(builder.object(key.as_str()));

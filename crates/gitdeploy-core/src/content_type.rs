@@ -38,7 +38,7 @@ pub fn of(file_name: &str) -> String {
         return TABLE[place].1.to_owned();
     }
     match mime_guess::from_ext(&extension).first_raw() {
-        Some(text) if text.starts_with("text/") => format!("{text}; charset=utf-8"),
+        Some(text) if text.starts_with("text/") || text.ends_with("+xml") => format!("{text}; charset=utf-8"),
         Some(other) => other.to_owned(),
         None => UNKNOWN.to_owned(),
     }
@@ -65,6 +65,7 @@ mod tests {
             ("photo.png", "image/png"),
             ("font.woff2", "font/woff2"),
             ("feed.xml", "application/xml; charset=utf-8"),
+            ("map.kml", "application/vnd.google-earth.kml+xml; charset=utf-8"),
             ("a.txt", "text/plain; charset=utf-8"),
             ("Makefile", UNKNOWN),
             ("a.unheard-of", UNKNOWN),

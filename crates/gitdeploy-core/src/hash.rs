@@ -53,6 +53,12 @@ impl Hasher {
     }
 }
 
+impl From<[u8; 32]> for Sha256 {
+    fn from(raw: [u8; 32]) -> Self {
+        Self(raw)
+    }
+}
+
 impl fmt::Display for Sha256 {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))

@@ -78,6 +78,10 @@ pub struct File {
     /// How long a visitor may keep it.
     #[serde(default, skip_serializing_if = "Caching::is_revalidate")]
     pub cache: Caching,
+    /// What a page needs at once, for browsers that begin to load it before they have read the page: the value of
+    /// `Link` (RFC 8288).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// Set while the file replaces one in place: the attempt under whose staged key it lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged: Option<Attempt>,
@@ -88,6 +92,9 @@ pub struct File {
 pub struct Variant {
     /// Its size.
     pub bytes: u64,
+    /// The hash of what it consists of; manifests that were written before it was noted have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
     /// What the store calls this content of the object, with its quotes: what `If-Match` asks for.
     pub etag: String,
 }
@@ -189,6 +196,7 @@ mod tests {
             content_type: "text/html; charset=utf-8".to_owned(),
             variants: BTreeMap::new(),
             cache: Caching::Revalidate,
+            link: None,
             staged: None,
         };
         Manifest {

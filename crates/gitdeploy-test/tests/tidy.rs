@@ -84,6 +84,10 @@ const UNFINISHED: &[&str] = &[
 /// Where `unsafe` may stand: git2 has no safe way to bound how long libgit2 waits, nor to give it a transport.
 const UNSAFE: &[&str] = &["build-server/src/source/clone.rs", "build-server/src/source/http.rs"];
 
+/// How values of `Cache-Control` are recognised, and the one file of the proxy that may hold them.
+const CACHE_CONTROL: &[&str] = &["max-age=", "no-store", "must-revalidate"];
+const CACHE_POLICY: &str = "request-handler/src/cache_policy.rs";
+
 /// The longest source file, in lines without its tests.
 const MAX_LINES: usize = 400;
 
@@ -138,6 +142,19 @@ fn source_files_are_short_and_say_what_they_are_for() {
 }
 
 #[test]
+fn one_file_of_the_proxy_says_how_long_answers_are_kept() {
+    let members = members();
+    let proxy = members.iter().find(|member| member.name == "request-handler").unwrap();
+    let sources = sources(proxy);
+    let (policy, others): (Vec<_>, Vec<_>) = sources
+        .iter()
+        .filter(|source| source.is_production())
+        .partition(|source| source.path == Path::new(CACHE_POLICY));
+    assert_eq!(policy.len(), 1);
+    assert_tidy(&others.into_iter().flat_map(cache_control_lines).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_decisions_that_comments_refer_to_exist() {
     let root = root();
     let mut breaches = Vec::new();
@@ -178,6 +195,7 @@ fn every_rule_sees_its_breach() {
     assert_eq!(impure_lines(&source("// std::fs\nstd::fs::read(path)".to_owned())).len(), 1);
     assert_eq!(unfinished_lines(&source(format!("fn f() {{}} // {}: more", UNFINISHED[1]))).len(), 1);
     assert_eq!(unsafe_lines(&source(format!("{} {{ call() }}", "unsafe"))).len(), 1);
+    assert_eq!(cache_control_lines(&source("\"public, max-age=60\"".to_owned())).len(), 1);
     let long = "\n".repeat(MAX_LINES + 1);
     assert!(length_breach(&source(long.clone())).is_some());
     assert!(length_breach(&source(format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{{long}}}"))).is_none());
@@ -244,6 +262,13 @@ fn unfinished_lines(source: &Source) -> Vec<String> {
 
 fn unsafe_lines(source: &Source) -> Vec<String> {
     source.lines_with(&[concat!("unsafe", " {"), concat!("unsafe", " fn")], |_| true)
+}
+
+/// Lines outside of comments and tests.
+fn cache_control_lines(source: &Source) -> Vec<String> {
+    let production = source.text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let production = Source { path: source.path.clone(), text: production.to_owned() };
+    production.lines_with(CACHE_CONTROL, |line| !line.trim_start().starts_with("//"))
 }
 
 fn length_breach(source: &Source) -> Option<String> {

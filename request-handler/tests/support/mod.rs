@@ -4,16 +4,28 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gitdeploy_core::hash::Sha256;
-use gitdeploy_core::manifest::{self, Manifest, Origin};
+use gitdeploy_core::manifest::{self, Encoding, Manifest, Origin, Variant};
 use gitdeploy_core::{Attempt, Key, SitePath, content_type, keys};
 use gitdeploy_store::{Content, ETag, ObjectStore, Put};
 use jiff::Timestamp;
 
-/// Puts a complete site into the store: its files, then its manifest.
+/// Puts a complete site into the store: its files, then its manifest. `a.js [br]` is the compressed copy of `a.js`,
+/// `a.js [immutable]` a file that may be kept for ever, `a.html [link]` what the page needs at once.
 pub(crate) async fn publish(store: &ObjectStore, id: &str, files: &[(&str, Bytes)]) {
     let mut manifest = empty_manifest(id);
     for (path, bytes) in files {
-        add(store, &mut manifest, None, path, bytes).await;
+        match path.trim_end_matches(']').split_once(" [") {
+            None => add(store, &mut manifest, None, path, bytes).await,
+            Some((path, "immutable")) => {
+                add(store, &mut manifest, None, path, bytes).await;
+                manifest.files.get_mut(path).unwrap().cache = manifest::Caching::Immutable;
+            }
+            Some((path, "link")) => {
+                let link = String::from_utf8(bytes.to_vec()).unwrap();
+                manifest.files.get_mut(path).unwrap().link = Some(link);
+            }
+            Some((path, encoding)) => add_variant(store, &mut manifest, path, encoding, bytes).await,
+        }
     }
     put_manifest(store, &manifest).await;
 }
@@ -34,10 +46,25 @@ pub(crate) async fn add(
         content_type: content_type::of(path.file_name()),
         variants: BTreeMap::new(),
         cache: manifest::Caching::Revalidate,
+        link: None,
         staged,
     };
     file.etag = put(store, &manifest.key_of(&path, &file), bytes.clone()).await.0;
     manifest.files.insert(path, file);
+}
+
+async fn add_variant(
+    store: &ObjectStore,
+    manifest: &mut Manifest,
+    path: &str,
+    encoding: &str,
+    bytes: &Bytes,
+) {
+    let encoding = Encoding::ALL.into_iter().find(|known| known.as_str() == encoding).unwrap();
+    let key = keys::variant(&manifest.id, encoding, &path.parse().unwrap());
+    let etag = put(store, &key, bytes.clone()).await.0;
+    let variant = Variant { bytes: bytes.len() as u64, sha256: Some(Sha256::of(bytes)), etag };
+    manifest.files.get_mut(path).unwrap().variants.insert(encoding, variant);
 }
 
 /// A manifest without files.
@@ -51,7 +78,7 @@ pub(crate) fn empty_manifest(id: &str) -> Manifest {
         rules: manifest::Rules::default(),
         builder: "a test".to_owned(),
         started: Timestamp::UNIX_EPOCH,
-        finished: Timestamp::UNIX_EPOCH,
+        finished: Timestamp::from_second(1_500_000_000).unwrap(),
     }
 }
 
