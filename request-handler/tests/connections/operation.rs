@@ -120,9 +120,16 @@ async fn readiness_has_a_reason() {
     assert!(proxy.operator("/readyz").await.0.starts_with("HTTP/1.1 200 "));
     let mut kept = proxy.connect().await;
     proxy.running.signal(Signal::SIGTERM);
-    proxy.running.wait_for_line("stopping", SOON).await;
-    let (head, body) = proxy.operator("/readyz").await;
-    assert!(head.starts_with("HTTP/1.1 503 ") && body.starts_with("stopping: "), "{body}");
+    let objects = async {
+        loop {
+            let (head, body) = proxy.operator("/readyz").await;
+            if head.starts_with("HTTP/1.1 503 ") {
+                return body;
+            }
+        }
+    };
+    let body = tokio::time::timeout(SOON, objects).await.expect("it says so");
+    assert!(body.starts_with("stopping: "), "{body}");
     // The port is still open, and whoever comes is answered, and told not to come again.
     let (head, page) = get(&mut proxy.connect().await, "blog.localhost", "/").await;
     assert!(head.contains("connection: close\r\n") && page == "home", "{head}");
@@ -180,6 +187,9 @@ async fn a_trusted_neighbour_begins_with_the_proxy_protocol() {
     stranger.write_all(b"PROXY TCP4 192.0.2.9 127.0.0.1 4000 80\r\n").await.unwrap();
     let answer = String::from_utf8(rest(&mut stranger).await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 "), "to a stranger it is a request that is none: {answer}");
-    let metrics = proxy.operator("/metrics").await.1;
-    assert!(metrics.contains(r#"gitdeploy_proxy_refused_total{reason="proxy_header"} 1"#), "{metrics}");
+    let counted = async {
+        let line = r#"gitdeploy_proxy_refused_total{reason="proxy_header"} 1"#;
+        while !proxy.operator("/metrics").await.1.contains(line) {}
+    };
+    tokio::time::timeout(SOON, counted).await.expect("it is counted");
 }
