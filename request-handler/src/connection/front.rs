@@ -84,7 +84,7 @@ impl Front {
         exchange.status = response.status().as_u16();
         exchange.account = response.extensions_mut().remove().unwrap_or_default();
         let expected = expected(&exchange.method, &response);
-        response.map(|body| Sent::new(body, Ending { exchange, open, seats, expected, front: self }))
+        response.map(|body| Sent::new(body, Ending { exchange, open, _seats: seats, expected, front: self }))
     }
 
     /// Whether hardly any place for a connection is left: then none is kept that is not in use, so that the visitors

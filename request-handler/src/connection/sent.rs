@@ -33,7 +33,7 @@ pub(crate) struct Ending {
     pub(crate) exchange: Box<Exchange>,
     pub(crate) open: OpenAnswer,
     /// What the visitor and the site hold meanwhile.
-    pub(crate) seats: [Option<Seat>; 2],
+    pub(crate) _seats: [Option<Seat>; 2],
     /// How long the body is said to be.
     pub(crate) expected: Option<u64>,
     pub(crate) front: Arc<Front>,
