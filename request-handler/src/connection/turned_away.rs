@@ -8,15 +8,15 @@ use tokio::net::TcpStream;
 /// How long a visitor may take to read it.
 const BOUND: Duration = Duration::from_secs(1);
 
-/// That all places are taken.
+/// That all places are taken. No cache keeps a 503 or a 429 unasked (RFC 9110 §15.1).
 pub(crate) const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\n\
-    Cache-Control: no-store\r\nConnection: close\r\nContent-Length: 68\r\n\
+    Connection: close\r\nContent-Length: 68\r\n\
     Content-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n\r\n\
     Too many visitors are here right now. Please try again in a moment.\n";
 
 /// That the visitor's address has taken all places that one address gets.
 pub(crate) const TOO_MANY: &str = "HTTP/1.1 429 Too Many Requests\r\n\
-    Cache-Control: no-store\r\nConnection: close\r\nContent-Length: 80\r\n\
+    Connection: close\r\nContent-Length: 80\r\n\
     Content-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n\r\n\
     Your address has too many connections open. Please close some, or wait a while.\n";
 
