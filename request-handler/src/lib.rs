@@ -19,7 +19,6 @@ mod exchange;
 mod fault;
 mod file;
 mod forwarded;
-mod gate;
 mod handler;
 mod hearing;
 mod host;

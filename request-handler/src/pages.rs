@@ -3,7 +3,7 @@
 mod layout;
 
 use gitdeploy_core::{BuildStatus, State};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::{self, Body};
@@ -118,46 +118,6 @@ pub(crate) fn unfinished(status: &BuildStatus) -> Response<Body> {
     let sentence = format!("There is nothing to show here: a build of {project} {what}.{cause}");
     let page = Page::new(StatusCode::NOT_FOUND, title, sentence);
     Page { tone: Tone::Wrong, more: log("See its log").into(), ..page }.response()
-}
-
-/// That a site is closed for a while.
-pub(crate) fn maintenance() -> Response<Body> {
-    let text = "Somebody is working on this site. Please come back a little later.";
-    let page = Page::new(StatusCode::SERVICE_UNAVAILABLE, "This site will be back soon", text);
-    Page { tone: Tone::Later, retry_after: Some(60), ..page }.response()
-}
-
-/// That a site asks for a password, which the form sends to the address that was asked for.
-pub(crate) fn password(try_: Try) -> Response<Body> {
-    let (status, text) = match try_ {
-        Try::First => (StatusCode::UNAUTHORIZED, "Whoever has shared this site with you knows its password."),
-        Try::Wrong => (StatusCode::UNAUTHORIZED, "That is not the password. Please try again."),
-        Try::Busy => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Too many are trying right now. Please try again in a moment.")
-        }
-    };
-    let form = "<form method=\"post\">\n<input type=\"password\" name=\"password\" aria-label=\"Password\" \
-                autocomplete=\"current-password\" required autofocus>\n<button>Open the site</button>\n</form>\n";
-    let page = Page::new(status, "This site has a password", text);
-    let retry_after = (try_ == Try::Busy).then_some(SOON);
-    let mut response = Page { tone: Tone::Shut, more: form.into(), retry_after, ..page }.response();
-    if status == StatusCode::UNAUTHORIZED {
-        // RFC 9110 §15.5.2 wants a challenge. For one that browsers know they would not show the page.
-        let challenge = HeaderValue::from_static("Form realm=\"this site\"");
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
-    response
-}
-
-/// The password that a visitor gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Try {
-    /// None yet.
-    First,
-    /// Another one.
-    Wrong,
-    /// It was not looked at.
-    Busy,
 }
 
 /// That a site has as many visitors at once as one site may have.

@@ -24,7 +24,6 @@ mod parts;
 mod persist;
 mod problem;
 mod promote;
-mod protect;
 mod recover;
 mod routes;
 mod scheduler;

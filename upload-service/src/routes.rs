@@ -11,7 +11,7 @@ use crate::control::Control;
 use crate::persist::{Passing, longer, persist};
 
 /// The largest route that is read, in bytes.
-pub(crate) const ROUTE_LIMIT: u64 = 64 << 10;
+const ROUTE_LIMIT: u64 = 64 << 10;
 
 /// For how long a proxy takes a route for granted while it hears of changes.
 const TAKEN_FOR_GRANTED: Duration = Duration::from_mins(1);
