@@ -56,10 +56,6 @@ struct Line<'a> {
     site: Option<&'a str>,
     #[serde(rename = "deployment.id")]
     deployment: Option<&'a str>,
-    #[serde(rename = "redirect.line")]
-    redirect: Option<u32>,
-    #[serde(rename = "headers.lines")]
-    headers: &'a [u32],
     file: Option<&'a str>,
     encoding: Option<&'static str>,
     source: Option<&'static str>,
@@ -150,8 +146,6 @@ fn line(exchange: &Exchange) -> Line<'_> {
         duration_ms: milliseconds(exchange.duration),
         site: account.label.as_ref().map(OutputId::as_str),
         deployment: account.deployment.as_ref().map(OutputId::as_str),
-        redirect: account.redirect_line,
-        headers: &account.header_lines,
         file: account.file.as_ref().map(SitePath::as_str),
         encoding: account.encoding.map(Coding::as_str),
         source: account.source.map(Source::name),
@@ -255,8 +249,7 @@ mod tests {
             [serde_json::json!({
                 "timestamp": "1970-01-01T00:00:01Z", "message": "answered", "status": 200, "method": "GET",
                 "host": "blog.example", "path": "/a", "protocol": "h2", "bytes": 4, "aborted": false,
-                "duration_ms": 1.5, "site": "blog", "deployment.id": null, "redirect.line": null,
-                "headers.lines": [], "file": null, "encoding": null, "source": null, "store_ms": 0.0,
+                "duration_ms": 1.5, "site": "blog", "deployment.id": null, "file": null, "encoding": null, "source": null, "store_ms": 0.0,
                 "visitor.address": "192.0.2.7", "visitor.country": null, "visitor.secure": true,
                 "user_agent": "curl", "referer": "https://example.org/a",
             })]

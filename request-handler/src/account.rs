@@ -13,10 +13,6 @@ pub(crate) struct Account {
     pub(crate) label: Option<OutputId>,
     /// What the label leads to.
     pub(crate) deployment: Option<OutputId>,
-    /// The line of `_redirects` that decided.
-    pub(crate) redirect_line: Option<u32>,
-    /// The lines of `_headers` that applied.
-    pub(crate) header_lines: Vec<u32>,
     /// The file that was sent, or would have been.
     pub(crate) file: Option<SitePath>,
     /// How the file was compressed.

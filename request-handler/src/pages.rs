@@ -114,7 +114,7 @@ pub(crate) fn unfinished(status: &BuildStatus) -> Response<Body> {
         State::Ready => ("This site is on its way", "has just ended"),
         _ => ("This build failed", "failed"),
     };
-    let cause = status.cause.as_ref().map(|cause| format!(" {}", cause.replace('`', ""))).unwrap_or_default();
+    let cause = status.cause.as_ref().map(|cause| format!(" {}", sentence(cause))).unwrap_or_default();
     let sentence = format!("There is nothing to show here: a build of {project} {what}.{cause}");
     let page = Page::new(StatusCode::NOT_FOUND, title, sentence);
     Page { tone: Tone::Wrong, more: log("See its log").into(), ..page }.response()

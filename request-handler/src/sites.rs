@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gitdeploy_bus::TAKEN_FOR_GRANTED;
 use gitdeploy_core::{BuildStatus, DeploymentId, Key, Manifest, OutputId, Route, keys};
 use gitdeploy_store::ETag;
 use serde::de::DeserializeOwned;
@@ -16,9 +17,6 @@ use crate::site::{Published, Site};
 
 /// How long what a label leads to is taken for granted while nobody tells of changes.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// How long a route is taken for granted while we are told of every one that moves.
-const FRESH_IF_TOLD: Duration = Duration::from_mins(1);
 
 /// About what a route record takes in memory, in bytes.
 const ROUTE: usize = 512;
@@ -116,7 +114,7 @@ impl Sites {
         };
         if let Some((etag, route)) = self.route(&label, known_route).await? {
             let known = Known::Route(etag, route);
-            return Ok(Loaded::for_now(known, ROUTE, FRESH).or_while_told(told, FRESH_IF_TOLD));
+            return Ok(Loaded::for_now(known, ROUTE, FRESH).or_while_told(told, TAKEN_FOR_GRANTED));
         }
         if deployment.is_none()
             && let Some(published) = self.published(&label, known_site).await?

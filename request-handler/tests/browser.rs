@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
+#[path = "support/bundle.rs"]
+mod bundle;
 #[path = "support/route.rs"]
 mod route;
 mod support;
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -41,7 +42,7 @@ const LATER: &str = "assets/app-5e6f7a8b.js";
 async fn a_browser_that_comes_back_loads_what_has_changed_in_a_bundle() {
     let store = ObjectStore::memory();
     let [first, second] = [1, 2].map(|number| DeploymentId::new(Timestamp::UNIX_EPOCH, number));
-    let earlier = bundle();
+    let earlier = bundle::bundle() + "document.write(\"<p>\" + \"version 1\" + \"</p>\")\n";
     let later = earlier.replacen("\"version 1\"", "\"version 2\"", 1);
     publish(&store, &first, EARLIER, &earlier).await;
     let brotli = publish(&store, &second, LATER, &later).await;
@@ -101,18 +102,6 @@ async fn publish(store: &ObjectStore, id: &DeploymentId, path: &str, bundle: &st
     ];
     support::publish(store, id.as_str(), &files).await;
     bytes
-}
-
-/// JavaScript of 500 KiB that is about as hard to compress as that of bundlers.
-fn bundle() -> String {
-    let mut state = 1_u64;
-    let mut text = String::new();
-    while text.len() < 500 << 10 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (name, value) = (state >> 48, (state >> 20) & 0xffff_ffff);
-        writeln!(text, "function f{name:x}(state){{return state.get(\"k{value:x}\")||{name}}}").unwrap();
-    }
-    text + "document.write(\"<p>\" + \"version 1\" + \"</p>\")\n"
 }
 
 /// What was sent for a bundle.

@@ -127,8 +127,7 @@ async fn a_host_whose_build_is_not_finished_says_so() {
         assert!(html.contains(r#"<meta http-equiv="refresh" content="5">"#), "{html}");
         assert!(html.contains(r#"href="https://api.example/deployments/1?a&amp;b""#), "{html}");
     }
-    (status.state, status.cause) =
-        (State::Failed, Some("The command `make <all>` exited with 2.".to_owned()));
+    (status.state, status.cause) = (State::Failed, Some("the command `make <all>` exited with 2".to_owned()));
     show(&status).await;
     let (head, html) = ask("blog").await;
     assert_eq!(

@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
+#[path = "support/bundle.rs"]
+mod bundle;
 #[path = "support/route.rs"]
 mod route;
 mod support;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -102,7 +103,7 @@ async fn a_copy_that_is_missing_is_made_up_for_by_the_file() {
 async fn who_has_the_last_deployments_bundle_is_sent_what_has_changed() {
     let store = ObjectStore::memory();
     let [first, second] = [1, 2].map(|number| DeploymentId::new(Timestamp::UNIX_EPOCH, number));
-    let earlier = bundle();
+    let earlier = Bytes::from(bundle::bundle());
     let later = Bytes::from(String::from_utf8(earlier.to_vec()).unwrap().replacen("state", "other", 1));
     let copy = |content: &Bytes| content.slice(..content.len() / 3);
     for (id, path, content) in
@@ -168,18 +169,6 @@ async fn follow(store: &ObjectStore, label: &str, from: &DeploymentId, to: &Depl
     let route = Route::new("blog".parse().unwrap(), from.clone(), Timestamp::UNIX_EPOCH);
     let route = route.moved_to(to.clone(), Timestamp::UNIX_EPOCH);
     support::put(store, &keys::route(label).unwrap(), serde_json::to_vec(&route).unwrap().into()).await;
-}
-
-/// JavaScript of 500 KB that is as hard to compress as that of bundlers.
-fn bundle() -> Bytes {
-    let mut state = 1_u64;
-    let mut text = String::new();
-    while text.len() < 500 << 10 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (name, value) = (state >> 48, (state >> 20) & 0xffff_ffff);
-        writeln!(text, "function f{name:x}(state){{return state.get(\"k{value:x}\")||{name}}}").unwrap();
-    }
-    text.into()
 }
 
 fn available(hash: &Sha256) -> String {

@@ -142,7 +142,12 @@ impl Control {
     /// What follows for a deployment that had ended before: perhaps by a call of ours whose answer was lost.
     async fn was_concluded(&self, deployment: &Deployment) {
         match self.catalog.get(&deployment.id).await {
-            Ok(Some(Deployment { production: true, .. })) => self.settle_route(&deployment.project).await,
+            Ok(Some(ended)) if ended.state.is_final() => {
+                if ended.production {
+                    self.settle_route(&ended.project).await;
+                }
+                self.show_status(&ended, ended.state, ended.failure.as_ref()).await;
+            }
             Ok(_) => {}
             // Routes that differ from the catalog are repaired at the next start.
             Err(error) => {

@@ -152,7 +152,9 @@ impl Control {
             Cancellation::AlreadyFinal => {}
             Cancellation::Requested => self.active.stop(&deployment.id),
             Cancellation::Canceled => {
-                self.tell_canceled(deployment, failure).await;
+                self.tell_canceled(deployment, failure.clone()).await;
+                // An earlier attempt may have been shown.
+                self.show_status(deployment, State::Canceled, Some(&failure)).await;
                 self.discard_upload(deployment).await;
             }
         }

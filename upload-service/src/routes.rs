@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gitdeploy_bus::TAKEN_FOR_GRANTED;
 use gitdeploy_core::{DeploymentId, ProjectId, Route, keys};
 use gitdeploy_store::{Content, Precondition, Put, StoreError};
 use jiff::Timestamp;
@@ -12,9 +13,6 @@ use crate::persist::{Passing, longer, persist};
 
 /// The largest route that is read, in bytes.
 const ROUTE_LIMIT: u64 = 64 << 10;
-
-/// For how long a proxy takes a route for granted while it hears of changes.
-const TAKEN_FOR_GRANTED: Duration = Duration::from_mins(1);
 
 /// How long telling proxies of a change may hold up others.
 const TELLING: Duration = Duration::from_secs(1);

@@ -45,7 +45,7 @@ impl Control {
             project: deployment.project.clone(),
             deployment: deployment.id.clone(),
             state,
-            cause: failure.map(|failure| sentence(&failure.cause)),
+            cause: failure.map(|failure| failure.cause.clone()),
             log: self.config.log_page(&deployment.id),
         };
         let has_site = self.catalog.production(&deployment.project).await?.is_some();
@@ -66,11 +66,4 @@ impl Control {
         }
         Ok(())
     }
-}
-
-/// A cause as a sentence.
-fn sentence(cause: &str) -> String {
-    let mut characters = cause.trim_end_matches('.').chars();
-    let first = characters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(characters).chain(['.']).collect()
 }

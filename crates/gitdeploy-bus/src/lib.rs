@@ -22,7 +22,7 @@ use secrecy::SecretString;
 pub use batch::{Batch, Position, PositionError};
 pub use config::BusConfig;
 pub use error::BusError;
-pub use routes::RouteNews;
+pub use routes::{RouteNews, TAKEN_FOR_GRANTED};
 
 /// Where events go and come from. Clones share the same bus.
 #[derive(Debug, Clone)]

@@ -1,11 +1,16 @@
 //! News of routes, and how they travel within one process.
 
+use std::time::Duration;
+
 use futures_util::{Stream, stream};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 /// How many labels a follower may be behind.
 const BEHIND: usize = 256;
+
+/// For how long who follows the routes may take one for granted of which nothing is heard.
+pub const TAKEN_FOR_GRANTED: Duration = Duration::from_mins(1);
 
 /// What a follower of routes is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

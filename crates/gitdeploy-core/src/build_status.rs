@@ -20,7 +20,7 @@ pub struct BuildStatus {
     pub deployment: DeploymentId,
     /// How far it is.
     pub state: State,
-    /// What went wrong, in a sentence.
+    /// What went wrong, as the failure says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// Where its log is shown.
@@ -39,7 +39,7 @@ mod tests {
             project: "blog".parse().unwrap(),
             deployment: "1m7wywrav60000000000".parse().unwrap(),
             state: State::Failed,
-            cause: Some("The build command failed.".to_owned()),
+            cause: Some("the build command failed".to_owned()),
             log: Some("http://localhost:8081/deployments/1m7wywrav60000000000".to_owned()),
         };
         let json = serde_json::to_string(&status).unwrap();

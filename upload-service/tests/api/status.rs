@@ -44,7 +44,7 @@ event '"kind":"end","state":"failed","phase":"build","failure":{"code":"build.ex
         status(&platform, failed.as_str()).await.filter(|status| status.state == State::Failed)
     })
     .await;
-    assert_eq!(told.cause.as_deref(), Some("The build command failed."));
+    assert_eq!(told.cause.as_deref(), Some("the build command failed"));
     assert_eq!(told.log, None, "nobody said where the service is reached");
     assert_eq!(status(&platform, "blog").await, None);
 }
