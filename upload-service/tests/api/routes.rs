@@ -1,10 +1,10 @@
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use gitdeploy_bus::RouteNews;
-use gitdeploy_core::keys;
+use gitdeploy_core::{DeploymentId, keys};
 use gitdeploy_store::{Content, Put};
 
-use crate::support::{Platform, until};
+use crate::support::{PATIENCE, Platform, until};
 
 #[tokio::test]
 async fn a_second_deployment_takes_over_and_the_first_stays_complete() {
@@ -13,10 +13,10 @@ async fn a_second_deployment_takes_over_and_the_first_stays_complete() {
     assert_eq!(news.next().await, Some(RouteNews::Listening));
     let first = platform.deploy("blog").await;
     platform.final_view(&first).await;
-    hears_of(&mut news, "blog").await;
+    leads_to(&platform, &mut news, "blog", &first).await;
     let second = platform.deploy("blog").await;
     platform.final_view(&second).await;
-    hears_of(&mut news, "blog").await;
+    leads_to(&platform, &mut news, "blog", &second).await;
     let route = platform.route("blog").await.unwrap();
     assert_eq!(route.deployment, second);
     assert_eq!(route.predecessors, std::slice::from_ref(&first));
@@ -24,9 +24,21 @@ async fn a_second_deployment_takes_over_and_the_first_stays_complete() {
     assert_eq!((old["state"].as_str(), old["production"].as_bool()), (Some("ready"), Some(false)));
 }
 
-/// Waits for the news that a label has moved.
-async fn hears_of(news: &mut BoxStream<'static, RouteNews>, label: &str) {
-    while news.next().await.unwrap() != RouteNews::Moved(label.to_owned()) {}
+/// Follows the news of a label until its route leads to a deployment. How its build stands is news of it too.
+async fn leads_to(
+    platform: &Platform,
+    news: &mut BoxStream<'static, RouteNews>,
+    label: &str,
+    deployment: &DeploymentId,
+) {
+    loop {
+        let moved = tokio::time::timeout(PATIENCE, news.next()).await.expect("there is news").unwrap();
+        let is_there =
+            async || platform.route(label).await.is_some_and(|route| route.deployment == *deployment);
+        if moved == RouteNews::Moved(label.to_owned()) && is_there().await {
+            return;
+        }
+    }
 }
 
 #[tokio::test]
