@@ -8,6 +8,8 @@ pub(crate) enum CachePolicy {
     /// Keep it, and ask whether it is still right before each use: whatever the next deployment may change,
     /// which is every file whose name does not come from its content, and every redirect.
     Revalidate,
+    /// As above, but only for the visitor who asked: what depends on the visitor's country.
+    Private,
     /// Do not keep it: errors, since the next answer may be a good one.
     Never,
 }
@@ -17,6 +19,7 @@ impl CachePolicy {
     pub(crate) fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Revalidate => "public, max-age=0, must-revalidate",
+            Self::Private => "private, max-age=0, must-revalidate",
             Self::Never => "no-store",
         })
     }

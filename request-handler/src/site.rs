@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use gitdeploy_core::manifest;
+use gitdeploy_core::rules::Serve;
 use gitdeploy_core::{BuildStatus, Key, Manifest, OutputId, SitePath, content_type, keys};
 use gitdeploy_store::{ETag, Meta};
 use http::HeaderValue;
 
-use crate::resolve::{self, Resolution};
+use crate::header_rules::HeaderRules;
+use crate::redirects::Redirects;
+use crate::resolve::{self, Pages};
 use crate::validators::EntityTag;
 
 /// What a host leads to.
@@ -26,7 +29,11 @@ pub(crate) enum Site {
 /// A deployment with a manifest.
 #[derive(Debug)]
 pub(crate) struct Published {
+    /// Without its rules, which are below.
     pub(crate) manifest: Manifest,
+    pub(crate) redirects: Redirects,
+    pub(crate) header_rules: HeaderRules,
+    pub(crate) serve: Serve,
     /// What the store calls the manifest.
     pub(crate) etag: ETag,
     /// The manifest's size in the store.
@@ -50,19 +57,6 @@ pub(crate) struct File {
     pub(crate) tag: Option<EntityTag>,
 }
 
-/// What a path leads to.
-#[derive(Debug, Clone)]
-pub(crate) enum Found {
-    /// A file.
-    File(File),
-    /// Another path, decoded.
-    Redirect(String),
-    /// Nothing, which the site may say with a page of its own.
-    Missing(Option<File>),
-    /// Nothing, nor is there any sign of a site.
-    NoSite,
-}
-
 impl Site {
     /// What its files are filed under.
     pub(crate) fn id(&self) -> Option<&OutputId> {
@@ -75,26 +69,31 @@ impl Site {
 }
 
 impl Published {
+    /// What a manifest says, which the store calls `etag` and which has `bytes` bytes there.
+    pub(crate) fn new(mut manifest: Manifest, etag: ETag, bytes: usize) -> Self {
+        let redirects = Redirects::new(std::mem::take(&mut manifest.rules.redirects));
+        let header_rules = HeaderRules::new(&std::mem::take(&mut manifest.rules.headers));
+        let serve = manifest.rules.serve;
+        Self { manifest, redirects, header_rules, serve, etag, bytes }
+    }
+
     /// About what it takes in memory, in bytes: maps and numbers are larger there than as text.
     pub(crate) fn weight(&self) -> usize {
         2 * self.bytes
     }
 
-    /// What `path`, decoded, leads to.
-    pub(crate) fn find(&self, path: &str) -> Found {
-        let files = &self.manifest.files;
-        match resolve::resolve(path, |path| files.contains_key(path)) {
-            Resolution::Redirect(to) => Found::Redirect(to),
-            Resolution::File(path) => self.file(&path).map_or(Found::Missing(None), Found::File),
-            Resolution::Missing => {
-                let page = resolve::not_found_page(path, usize::MAX, |path| files.contains_key(path));
-                Found::Missing(page.and_then(|page| self.file(&page)))
-            }
-        }
+    /// Its files as paths name them.
+    pub(crate) fn pages(&self) -> Pages<impl FnMut(&str) -> bool> {
+        let is_file = |name: &str| self.manifest.files.contains_key(name);
+        Pages { handling: self.serve.html_handling, is_file }
     }
 
-    fn file(&self, path: &SitePath) -> Option<File> {
-        let file = self.manifest.files.get(path)?;
+    /// The file of a name, if there is one that may be seen.
+    pub(crate) fn file(&self, name: &str) -> Option<File> {
+        let (path, file) = self.manifest.files.get_key_value(name)?;
+        if resolve::is_hidden(name) {
+            return None;
+        }
         Some(File {
             path: path.clone(),
             key: self.manifest.key_of(path, file),
