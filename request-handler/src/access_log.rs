@@ -14,10 +14,11 @@ use http::HeaderValue;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::account::Source;
+use crate::account::{Decision, Source};
 use crate::coding::Coding;
 use crate::exchange::Exchange;
 use crate::metrics;
+use crate::site_name::SiteName;
 
 /// How many lines may wait to be written.
 const WAITING: usize = 16 << 10;
@@ -56,6 +57,11 @@ struct Line<'a> {
     site: Option<&'a str>,
     #[serde(rename = "deployment.id")]
     deployment: Option<&'a str>,
+    decision: Option<&'static str>,
+    #[serde(rename = "redirect.line")]
+    redirect: Option<u32>,
+    #[serde(rename = "headers.lines")]
+    headers: &'a [u32],
     file: Option<&'a str>,
     encoding: Option<&'static str>,
     source: Option<&'static str>,
@@ -144,8 +150,11 @@ fn line(exchange: &Exchange) -> Line<'_> {
         bytes: exchange.bytes,
         aborted: !exchange.is_whole,
         duration_ms: milliseconds(exchange.duration),
-        site: account.label.as_ref().map(OutputId::as_str),
+        site: account.site.as_ref().map(SiteName::as_str),
         deployment: account.deployment.as_ref().map(OutputId::as_str),
+        decision: account.decision.map(Decision::name),
+        redirect: account.redirect_line,
+        headers: &account.header_lines,
         file: account.file.as_ref().map(SitePath::as_str),
         encoding: account.encoding.map(Coding::as_str),
         source: account.source.map(Source::name),
@@ -220,7 +229,13 @@ mod tests {
             user_agent: Some(HeaderValue::from_bytes(user_agent).unwrap()),
             referer: Some(HeaderValue::from_static("https://example.org/a?token=secret#b")),
             status: 200,
-            account: Account { label: "blog".parse().ok(), ..Account::default() },
+            account: Account {
+                site: "blog".parse().ok(),
+                decision: Some(Decision::Redirect),
+                redirect_line: Some(3),
+                header_lines: vec![1, 7],
+                ..Account::default()
+            },
             begin: Instant::now(),
             ended: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
             duration: Duration::from_micros(1500),
@@ -249,7 +264,8 @@ mod tests {
             [serde_json::json!({
                 "timestamp": "1970-01-01T00:00:01Z", "message": "answered", "status": 200, "method": "GET",
                 "host": "blog.example", "path": "/a", "protocol": "h2", "bytes": 4, "aborted": false,
-                "duration_ms": 1.5, "site": "blog", "deployment.id": null, "file": null, "encoding": null, "source": null, "store_ms": 0.0,
+                "duration_ms": 1.5, "site": "blog", "deployment.id": null, "decision": "redirect", "redirect.line": 3,
+                "headers.lines": [1, 7], "file": null, "encoding": null, "source": null, "store_ms": 0.0,
                 "visitor.address": "192.0.2.7", "visitor.country": null, "visitor.secure": true,
                 "user_agent": "curl", "referer": "https://example.org/a",
             })]

@@ -12,6 +12,8 @@ pub(crate) enum CachePolicy {
     /// Keep it, and ask whether it is still right before each use: whatever the next deployment may change,
     /// which is every file whose name does not come from its content, and every redirect.
     Revalidate,
+    /// As above, but only for the visitor who asked: what depends on the visitor's country.
+    Private,
     /// Do not keep it: errors, since the next answer may be a good one.
     Never,
 }
@@ -30,6 +32,7 @@ impl CachePolicy {
         HeaderValue::from_static(match self {
             Self::Immutable => "public, max-age=31536000, immutable",
             Self::Revalidate => "public, max-age=0, must-revalidate",
+            Self::Private => "private, max-age=0, must-revalidate",
             Self::Never => "no-store",
         })
     }

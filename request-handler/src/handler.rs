@@ -7,18 +7,14 @@ use std::time::{Duration, Instant};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use gitdeploy_bus::RouteNews;
-use gitdeploy_core::OutputId;
 use gitdeploy_store::ObjectStore;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-
+use http::{HeaderValue, Method, Request, Response};
 use tokio_util::sync::CancellationToken;
 
-use crate::account::Account;
+use crate::account::{Account, Decision};
 use crate::body::{self, Bodies, Body};
-use crate::cache_policy::CachePolicy;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::host::{self, Domain, HostError};
@@ -27,42 +23,25 @@ use crate::origin::Origin;
 use crate::pages;
 use crate::plain::Plain;
 use crate::representation::Representations;
-use crate::site::{Found, Site};
+use crate::site::Site;
 use crate::sites::{Place, Sites};
-use crate::target::Target;
+use crate::target::{Target, TargetError};
+use crate::visit::{self, Visit};
 
 /// Where a host that is none of a site's says that the proxy answers.
 const HEALTH: &str = "/healthz";
-
-/// What is encoded in the path of a `Location`. A `\` must be: browsers read it as `/`.
-const PATH: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 /// Answers requests from a store. Clones share their caches.
 #[derive(Clone)]
 pub struct Handler(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     domain: Domain,
     /// How long a visitor waits for the head of an answer.
     patience: Duration,
-    sites: Sites,
-    plain: Plain,
-    files: Representations,
+    pub(crate) sites: Sites,
+    pub(crate) plain: Plain,
+    pub(crate) files: Representations,
     metrics: Arc<Metrics>,
 }
 
@@ -107,11 +86,10 @@ impl Handler {
         }
     }
 
-    /// Makes the next request for a label see what it leads to now.
-    pub fn invalidate(&self, label: &str) {
-        if let Ok(label) = label.parse() {
-            self.0.sites.invalidate(&label);
-        }
+    /// Makes the next request for a name, a label or a whole host, see what it leads to now.
+    pub fn invalidate(&self, name: &str) {
+        let Ok(name) = name.parse();
+        self.0.sites.invalidate(&name);
     }
 
     /// Where this proxy counts.
@@ -140,15 +118,18 @@ impl Handler {
         if request.method == Method::HEAD {
             *response.body_mut() = body::full("");
         }
-        response.extensions_mut().insert(account);
         tracing::debug!(
             method = %request.method,
             host = ?request.headers.get(http::header::HOST),
             target = %request.uri,
             status = response.status().as_u16(),
+            decision = account.decision.map(Decision::name),
+            redirect_line = account.redirect_line,
+            header_lines = ?account.header_lines,
             duration_ms = begin.elapsed().as_millis(),
             "answered"
         );
+        response.extensions_mut().insert(account);
         response
     }
 }
@@ -160,112 +141,53 @@ async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body>
 
 impl Inner {
     async fn respond(&self, request: &Parts, account: &mut Account) -> Response<Body> {
-        let label = match host::label(&request.uri, &request.headers, &self.domain) {
-            Ok(label) => label,
+        let host = match host::asked(&request.uri, &request.headers, &self.domain) {
+            Ok(host) => host,
             // A load balancer asks by our address, never by the name of a site: no site loses a path to it.
             Err(HostError::NotServed(_)) if request.uri.path() == HEALTH => return pages::alive(),
             Err(error) => return pages::host_refused(&error),
         };
-        account.label = Some(label.clone());
-        match request.method {
-            Method::GET | Method::HEAD => {}
-            Method::OPTIONS => return allowing(no_content(), "GET, HEAD, OPTIONS"),
-            _ => return allowing(pages::method_not_allowed(), "GET, HEAD"),
-        }
+        account.site = Some(host.site.clone());
         let target = match Target::parse(&request.uri) {
             Ok(target) => target,
+            // `OPTIONS *` is about the server (RFC 9110 §9.3.7).
+            Err(TargetError::NoPath) if request.method == Method::OPTIONS => return visit::options(),
             Err(error) => return pages::target_refused(error),
         };
+        let visit = Visit { request, host: &host, target: &target };
         // One answer may take several requests to the store.
-        let answer = tokio::time::timeout(self.patience, self.look(request, &label, &target, account)).await;
+        let answer = tokio::time::timeout(self.patience, self.look(&visit, account)).await;
         answer.unwrap_or(Err(Fault::Timeout(self.patience))).unwrap_or_else(|fault| {
-            tracing::debug!(%fault, label = label.as_str(), path = target.path, "cannot answer");
+            tracing::debug!(%fault, host = host.text, path = &*target.path, "cannot answer");
             pages::unavailable(&fault)
         })
     }
 
     /// What there is to see. A site that was replaced between its manifest and its file is known on a second look.
-    async fn look(
-        &self,
-        request: &Parts,
-        label: &OutputId,
-        target: &Target,
-        account: &mut Account,
-    ) -> Result<Response<Body>, Fault> {
-        match self.visit(request, label, target, account).await {
-            Err(Fault::Outdated(_)) => self.visit(request, label, target, account).await,
+    async fn look(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Response<Body>, Fault> {
+        match self.visit(visit, account).await {
+            Err(Fault::Outdated(_)) => self.visit(visit, account).await,
             answer => answer,
         }
     }
 
-    async fn visit(
-        &self,
-        request: &Parts,
-        label: &OutputId,
-        target: &Target,
-        account: &mut Account,
-    ) -> Result<Response<Body>, Fault> {
-        let Place { site, route } = self.sites.find(label).await?;
-        let found = match &site {
-            Site::Published(published) => published.find(&target.path),
-            Site::Plain(id) => self.plain.find(id, &target.path).await?,
-            Site::Unfinished(status) => return Ok(pages::unfinished(status)),
-            Site::Absent => Found::NoSite,
-        };
+    async fn visit(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Response<Body>, Fault> {
+        let Place { site, route } = self.sites.find(&visit.host.site).await?;
         account.deployment = site.id().cloned();
-        let file = match found {
-            Found::NoSite => return Ok(pages::no_site(&format!("{label}.{}", self.domain))),
-            Found::Redirect(path) => return Ok(redirect(&path, target.query.as_deref())),
-            Found::Missing(None) => return Ok(pages::not_found(&target.path)),
-            Found::File(ref file) | Found::Missing(Some(ref file)) => file,
-        };
-        let answer = match found {
-            Found::Missing(_) => self.files.stand_in(request, file, StatusCode::NOT_FOUND, account).await,
-            _ => self.files.answer(request, file, route.as_ref(), account).await,
-        };
-        if let Err(Fault::Outdated(_)) = answer {
-            match &site {
-                Site::Published(published) => self.sites.reload(label, published),
-                Site::Plain(_) | Site::Unfinished(_) | Site::Absent => self.plain.forget(&file.stored.key),
-            }
+        match &site {
+            Site::Published(published) => self.published(visit, published, route.as_ref(), account).await,
+            Site::Plain(id) => self.plain(visit, id, account).await,
+            Site::Unfinished(status) => Ok(pages::unfinished(status)),
+            Site::Absent => Ok(visit.no_site()),
         }
-        answer
     }
-}
-
-/// A redirect within the site to a decoded path that starts with exactly one `/`.
-fn redirect(path: &str, query: Option<&str>) -> Response<Body> {
-    let mut location = utf8_percent_encode(path, PATH).to_string();
-    if let Some(query) = query {
-        location.push('?');
-        location.extend(utf8_percent_encode(query, CONTROLS));
-    }
-    let mut response = Response::new(body::full(""));
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    let headers = response.headers_mut();
-    headers.insert(LOCATION, text(&location));
-    headers.insert(CACHE_CONTROL, CachePolicy::Revalidate.header());
-    headers.insert(CONTENT_LENGTH, 0.into());
-    response
-}
-
-fn no_content() -> Response<Body> {
-    let mut response = Response::new(body::full(""));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-}
-
-fn allowing(mut response: Response<Body>, methods: &'static str) -> Response<Body> {
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    response
-}
-
-fn text(value: &str) -> HeaderValue {
-    HeaderValue::from_str(value).expect("digits and encoded text are visible ASCII")
 }
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+    use http::header::CACHE_CONTROL;
+
     use super::*;
 
     #[tokio::test]
@@ -273,17 +195,5 @@ mod tests {
         let response = guarded(async { panic!("on purpose") }).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
-    }
-
-    #[test]
-    fn a_location_stays_on_the_site() {
-        for (path, query, expected) in [
-            ("/a b/ü", None, "/a%20b/%C3%BC"),
-            ("/\\example.com/", Some("a=%20&ü"), "/%5Cexample.com/?a=%20&%C3%BC"),
-            ("/100%/[x]", Some(""), "/100%25/%5Bx%5D?"),
-            ("/?#", None, "/%3F%23"),
-        ] {
-            assert_eq!(redirect(path, query).headers()[LOCATION], expected);
-        }
     }
 }

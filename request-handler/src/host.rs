@@ -1,11 +1,18 @@
-//! From the host that a visitor asks for to the label of a site.
+//! From the host that a visitor asks for to the name by which its site is looked up.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use gitdeploy_core::OutputId;
 use http::{HeaderMap, HeaderValue, Uri, header};
+use idna::AsciiDenyList;
 use serde::Deserialize;
+
+use crate::site_name::SiteName;
+
+/// The longest name of a host, in bytes (RFC 1035 §2.3.4).
+const MAX_HOST: usize = 253;
 
 /// The domain under whose labels sites are served, in lower case and without a trailing dot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,26 +37,42 @@ pub(crate) enum HostError {
     NotServed(String),
 }
 
-/// The label of the site that a request asks for.
+/// A host that a site may be served at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// The host in lower case and in ASCII, without its port.
+    pub(crate) text: String,
+    /// What it is looked up by.
+    pub(crate) site: SiteName,
+}
+
+/// The host that a request asks for.
 ///
 /// A host that is not ours is answered with 404 rather than 421: 421 asks a client to try again over another
 /// connection (RFC 9110 §15.5.20), and another connection leads to the same proxy.
-pub(crate) fn label(uri: &Uri, headers: &HeaderMap, domain: &Domain) -> Result<OutputId, HostError> {
+pub(crate) fn asked(uri: &Uri, headers: &HeaderMap, domain: &Domain) -> Result<Host, HostError> {
     let header = the_host(headers)?;
     // RFC 9112 §3.2.2: the host of a target in absolute form wins over the header, which must still be there.
     let asked = match uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => header.to_str().map_err(|_| malformed(&String::from_utf8_lossy(header.as_bytes())))?,
+        Some(authority) => Cow::Borrowed(authority.as_str()),
+        None => String::from_utf8_lossy(header.as_bytes()),
     };
-    let host = without_port(asked).ok_or_else(|| malformed(asked))?;
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    let Some(below) = host.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')) else {
-        return Err(if is_host(&host) { HostError::NotServed(host) } else { malformed(asked) });
-    };
-    if below.split('.').any(|label| label.parse::<OutputId>().is_err()) {
-        return Err(malformed(asked));
+    let host = without_port(&asked).and_then(in_ascii).ok_or_else(|| malformed(&asked))?;
+    if let Some(below) = host.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')) {
+        if below.split('.').any(|label| label.parse::<OutputId>().is_err()) {
+            return Err(malformed(&asked));
+        }
+        let site = SiteName::Label(below.parse().map_err(|_| HostError::NotServed(host.clone()))?);
+        return Ok(Host { text: host, site });
     }
-    below.parse().map_err(|_| HostError::NotServed(host.clone()))
+    if host.len() > MAX_HOST || !is_host(&host) {
+        return Err(malformed(&asked));
+    }
+    // A name without a dot is one that a neighbour gives us, and would be a label's besides.
+    if host == domain.as_str() || is_address(&host) || !host.contains('.') {
+        return Err(HostError::NotServed(host));
+    }
+    Ok(Host { site: SiteName::Custom(host.clone()), text: host })
 }
 
 impl Domain {
@@ -118,14 +141,32 @@ fn without_port(authority: &str) -> Option<&str> {
     is_port.then_some(host)
 }
 
+/// A host in lower case, in ASCII (RFC 5891) and without a dot at its end.
+fn in_ascii(host: &str) -> Option<String> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if host.is_ascii() {
+        return Some(host.to_ascii_lowercase());
+    }
+    let ascii = idna::domain_to_ascii_cow(host.as_bytes(), AsciiDenyList::URL).ok()?;
+    Some(ascii.strip_suffix('.').unwrap_or(&ascii).to_owned())
+}
+
 /// Whether a host could be somebody's: a name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host(host: &str) -> bool {
     let name = |text: &str| {
-        text.split('.').all(|label| !label.is_empty())
+        text.split('.').all(|label| (1..=63).contains(&label.len()))
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
     };
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    address.map_or_else(|| name(host), |address| address.parse::<std::net::Ipv6Addr>().is_ok())
+    host.starts_with('[') && is_address(host) || name(host)
+}
+
+/// Whether a host is an address: no site is served there, so that a load balancer may ask for our own health.
+fn is_address(host: &str) -> bool {
+    let of_six = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match of_six {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.parse::<std::net::Ipv4Addr>().is_ok(),
+    }
 }
 
 fn malformed(host: &str) -> HostError {
@@ -133,84 +174,4 @@ fn malformed(host: &str) -> HostError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask(uri: &str, hosts: &[&str]) -> Result<String, HostError> {
-        let mut headers = HeaderMap::new();
-        for host in hosts {
-            headers.append(header::HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
-        }
-        let domain = "sites.example".parse().unwrap();
-        label(&uri.parse().unwrap(), &headers, &domain).map(|label| label.to_string())
-    }
-
-    #[test]
-    fn the_label_stands_before_the_domain() {
-        for host in [
-            "blog.sites.example",
-            "BLOG.Sites.Example:8080",
-            "blog.sites.example.",
-            "blog.sites.example.:80",
-            "blog.sites.example:",
-        ] {
-            assert_eq!(ask("/", &[host]).as_deref(), Ok("blog"), "{host}");
-        }
-        assert_eq!(ask("/", &["dev--blog.sites.example"]).as_deref(), Ok("dev--blog"));
-    }
-
-    #[test]
-    fn the_host_of_an_absolute_target_wins() {
-        assert_eq!(ask("http://blog.sites.example/a", &["other.sites.example"]).as_deref(), Ok("blog"));
-        assert_eq!(ask("http://blog.sites.example/a", &[]), Err(HostError::Missing));
-        assert!(matches!(
-            ask("http://me@blog.sites.example/", &["blog.sites.example"]),
-            Err(HostError::Malformed(_))
-        ));
-    }
-
-    #[test]
-    fn a_host_that_is_not_ours_is_not_served() {
-        for host in [
-            "sites.example",
-            "a.b.sites.example",
-            "blog.other.example",
-            "notsites.example",
-            "127.0.0.1:8080",
-            "[::1]:8080",
-            "a_b.other.example",
-        ] {
-            assert!(matches!(ask("/", &[host]), Err(HostError::NotServed(_))), "{host}");
-        }
-    }
-
-    #[test]
-    fn a_host_that_is_none_is_malformed() {
-        for host in [
-            ".",
-            ":80",
-            ".sites.example",
-            "a..sites.example",
-            "-a.sites.example",
-            "a_b.sites.example",
-            "blog.sites.example:port",
-            "blog.sites.example:80:80",
-            "bl og.sites.example",
-            "<script>.other.example",
-            "blüg.sites.example",
-            "[::1",
-            "[::1]x",
-            "blog.sites.example..",
-            &format!("{}.sites.example", "x".repeat(64)),
-        ] {
-            assert!(matches!(ask("/", &[host]), Err(HostError::Malformed(_))), "{host}");
-        }
-    }
-
-    #[test]
-    fn there_is_exactly_one_host() {
-        assert_eq!(ask("/", &[]), Err(HostError::Missing));
-        assert_eq!(ask("/", &[""]), Err(HostError::Missing));
-        assert_eq!(ask("/", &["a.sites.example", "a.sites.example"]), Err(HostError::Several));
-    }
-}
+mod tests;

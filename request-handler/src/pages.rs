@@ -46,6 +46,23 @@ pub(crate) fn not_found(path: &str) -> Response<Body> {
     page(StatusCode::NOT_FOUND, "This page does not exist", &text)
 }
 
+/// That a rule of the site answers with a status, and shows no page with it.
+pub(crate) fn bare(status: StatusCode) -> Response<Body> {
+    let (title, text) = match status {
+        StatusCode::GONE => ("This page is gone", "It was here, and it will not come back."),
+        StatusCode::FORBIDDEN => ("This page is closed", "The site shows it to nobody."),
+        StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => {
+            ("This page may not be shown", "The site may not show it for legal reasons.")
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            ("This page cannot be shown right now", "Please come back a little later.")
+        }
+        StatusCode::IM_A_TEAPOT => ("This is a teapot", "It is short and stout, and brews no coffee."),
+        _ => ("This page does not exist", "The site has nothing to show here."),
+    };
+    page(status, title, text)
+}
+
 /// That a path cannot be looked up.
 pub(crate) fn target_refused(error: TargetError) -> Response<Body> {
     let status = match error {

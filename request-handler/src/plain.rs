@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use gitdeploy_core::rules::HtmlHandling;
 use gitdeploy_core::{Key, OutputId, SitePath, keys};
 
 use crate::cached::{Cached, Loaded};
 use crate::fault::Fault;
 use crate::file::File;
 use crate::origin::Origin;
-use crate::resolve::{self, Resolution};
-use crate::site::Found;
+use crate::resolve::{Pages, Resolution};
 
 /// How long it is taken for granted that a file is there, or is not.
 const FRESH: Duration = Duration::from_secs(2);
@@ -32,6 +32,19 @@ pub(crate) struct Plain {
     probes: Arc<Cached<Key, Option<Arc<File>>>>,
 }
 
+/// What a path of such a site leads to.
+#[derive(Debug, Clone)]
+pub(crate) enum Found {
+    /// A file.
+    File(Arc<File>),
+    /// Another path, decoded.
+    Redirect(String),
+    /// Nothing, which the site may say with a page of its own.
+    Missing(Option<Arc<File>>),
+    /// Nothing, nor is there any sign of a site.
+    NoSite,
+}
+
 /// What has been asked of the store so far for one question.
 #[derive(Default)]
 struct Answers {
@@ -46,8 +59,7 @@ impl Plain {
 
     /// What `path`, decoded, leads to in the prefix of `id`.
     pub(crate) async fn find(&self, id: &OutputId, path: &str) -> Result<Found, Fault> {
-        let (resolution, mut answers) =
-            self.settle(id, |answers| resolve::resolve(path, |path| answers.is_file(path))).await?;
+        let (resolution, mut answers) = self.settle(id, |answers| answers.pages().resolve(path)).await?;
         match resolution {
             Resolution::Redirect(to) => return Ok(Found::Redirect(to)),
             Resolution::File(path) => {
@@ -57,9 +69,8 @@ impl Plain {
             }
             Resolution::Missing => {}
         }
-        let (page, mut answers) = self
-            .settle(id, |answers| resolve::not_found_page(path, LEVELS, |path| answers.is_file(path)))
-            .await?;
+        let (page, mut answers) =
+            self.settle(id, |answers| answers.pages().not_found_page(path, LEVELS)).await?;
         if let Some(page) = page.and_then(|page| answers.take(&page)) {
             return Ok(Found::Missing(Some(page)));
         }
@@ -111,17 +122,24 @@ impl Plain {
 }
 
 impl Answers {
-    fn is_file(&mut self, path: &SitePath) -> bool {
-        if let Some(known) = self.known.get(path) {
+    /// The files of which is known whether they are there.
+    fn pages(&mut self) -> Pages<impl FnMut(&str) -> bool> {
+        Pages { handling: HtmlHandling::Auto, is_file: |name: &str| self.is_file(name) }
+    }
+
+    fn is_file(&mut self, name: &str) -> bool {
+        if let Some(known) = self.known.get(name) {
             return known.is_some();
         }
-        if !self.unknown.contains(path) {
-            self.unknown.push(path.clone());
+        if let Ok(path) = name.parse::<SitePath>()
+            && !self.unknown.contains(&path)
+        {
+            self.unknown.push(path);
         }
         false
     }
 
-    fn take(&mut self, path: &SitePath) -> Option<Arc<File>> {
-        self.known.remove(path).flatten()
+    fn take(&mut self, name: &str) -> Option<Arc<File>> {
+        self.known.remove(name).flatten()
     }
 }

@@ -5,12 +5,15 @@ use std::sync::{Arc, OnceLock};
 
 use gitdeploy_core::hash::Sha256;
 use gitdeploy_core::manifest::Caching;
+use gitdeploy_core::rules::Serve;
 use gitdeploy_core::{BuildStatus, Manifest, OutputId, SitePath};
 use gitdeploy_store::ETag;
 
 use crate::dictionary;
 use crate::file::File;
-use crate::resolve::{self, Resolution};
+use crate::header_rules::HeaderRules;
+use crate::redirects::Redirects;
+use crate::resolve::{self, Pages};
 
 /// What a host leads to.
 #[derive(Debug, Clone)]
@@ -28,7 +31,11 @@ pub(crate) enum Site {
 /// A deployment with a manifest.
 #[derive(Debug)]
 pub(crate) struct Published {
+    /// Without its rules, which are below.
     pub(crate) manifest: Manifest,
+    pub(crate) redirects: Redirects,
+    pub(crate) header_rules: HeaderRules,
+    pub(crate) serve: Serve,
     /// The files that were asked for.
     files: BTreeMap<SitePath, OnceLock<Arc<File>>>,
     /// Where the contents of its files are that may be dictionaries.
@@ -37,19 +44,6 @@ pub(crate) struct Published {
     pub(crate) etag: ETag,
     /// The manifest's size in the store.
     bytes: usize,
-}
-
-/// What a path leads to.
-#[derive(Debug, Clone)]
-pub(crate) enum Found {
-    /// A file.
-    File(Arc<File>),
-    /// Another path, decoded.
-    Redirect(String),
-    /// Nothing, which the site may say with a page of its own.
-    Missing(Option<Arc<File>>),
-    /// Nothing, nor is there any sign of a site.
-    NoSite,
 }
 
 impl Site {
@@ -64,10 +58,13 @@ impl Site {
 }
 
 impl Published {
-    /// A deployment by its manifest, what the store calls that, and its size there in bytes.
-    pub(crate) fn new(manifest: Manifest, etag: ETag, bytes: usize) -> Self {
+    /// What a manifest says, which the store calls `etag` and which has `bytes` bytes there.
+    pub(crate) fn new(mut manifest: Manifest, etag: ETag, bytes: usize) -> Self {
+        let redirects = Redirects::new(std::mem::take(&mut manifest.rules.redirects));
+        let header_rules = HeaderRules::new(&std::mem::take(&mut manifest.rules.headers));
+        let serve = manifest.rules.serve;
         let files = manifest.files.keys().map(|path| (path.clone(), OnceLock::new())).collect();
-        Self { manifest, files, dictionaries: OnceLock::new(), etag, bytes }
+        Self { manifest, redirects, header_rules, serve, files, dictionaries: OnceLock::new(), etag, bytes }
     }
 
     /// About what it takes in memory, in bytes: maps and numbers are larger there than as text, and what is said of the
@@ -83,24 +80,22 @@ impl Published {
             let immutable = files.filter(|(_, file)| file.cache == Caching::Immutable);
             immutable.map(|(path, file)| (file.sha256, path.clone())).collect()
         });
-        self.file(dictionaries.get(sha256)?)
+        self.file(dictionaries.get(sha256)?.as_str())
     }
 
-    /// What `path`, decoded, leads to.
-    pub(crate) fn find(&self, path: &str) -> Found {
-        let files = &self.manifest.files;
-        match resolve::resolve(path, |path| files.contains_key(path)) {
-            Resolution::Redirect(to) => Found::Redirect(to),
-            Resolution::File(path) => self.file(&path).map_or(Found::Missing(None), Found::File),
-            Resolution::Missing => {
-                let page = resolve::not_found_page(path, usize::MAX, |path| files.contains_key(path));
-                Found::Missing(page.and_then(|page| self.file(&page)))
-            }
+    /// Its files as paths name them.
+    pub(crate) fn pages(&self) -> Pages<impl FnMut(&str) -> bool> {
+        let is_file = |name: &str| self.manifest.files.contains_key(name);
+        Pages { handling: self.serve.html_handling, is_file }
+    }
+
+    /// The file of a name, if there is one that may be seen.
+    pub(crate) fn file(&self, name: &str) -> Option<Arc<File>> {
+        if resolve::is_hidden(name) {
+            return None;
         }
-    }
-
-    fn file(&self, path: &SitePath) -> Option<Arc<File>> {
-        let (entry, file) = (self.files.get(path)?, self.manifest.files.get(path)?);
+        let (path, file) = self.manifest.files.get_key_value(name)?;
+        let entry = self.files.get(path)?;
         Some(Arc::clone(entry.get_or_init(|| Arc::new(File::of_manifest(&self.manifest, path, file)))))
     }
 }

@@ -1,4 +1,5 @@
-//! Which site a label leads to: a route's deployment, else a manifest of that name, else a plain prefix.
+//! Which site a name leads to: a route's deployment, else a manifest of that name, else a plain prefix. The name of a
+//! host outside our domain leads somewhere by a route alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use crate::fault::Fault;
 use crate::hearing::Hearing;
 use crate::origin::{Origin, Record};
 use crate::site::{Published, Site};
+use crate::site_name::SiteName;
 
-/// How long what a label leads to is taken for granted while nobody tells of changes.
+/// How long what a name leads to is taken for granted while nobody tells of changes.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// About what a route record takes in memory, in bytes.
@@ -24,24 +26,24 @@ const ROUTE: usize = 512;
 /// From which size on a record is parsed where it does not hold up other requests.
 const LARGE: usize = 256 << 10;
 
-/// The sites by label.
+/// The sites by name.
 #[derive(Clone)]
 pub(crate) struct Sites {
     origin: Origin,
     hearing: Hearing,
-    labels: Arc<Cached<OutputId, Known>>,
+    names: Arc<Cached<SiteName, Known>>,
     deployments: Arc<Cached<DeploymentId, Option<Arc<Published>>>>,
 }
 
-/// What a label leads to, and by which route.
+/// What a name leads to, and by which route.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) site: Site,
-    /// The route record, if the label has one.
+    /// The route record, if the name has one.
     pub(crate) route: Option<Arc<Route>>,
 }
 
-/// What is known of a label.
+/// What is known of a name.
 #[derive(Clone)]
 enum Known {
     /// It is the id of a complete deployment.
@@ -53,37 +55,37 @@ enum Known {
 }
 
 impl Sites {
-    /// Keeps records of up to `capacity` bytes in memory: one part in four for what labels lead to, the rest for
+    /// Keeps records of up to `capacity` bytes in memory: one part in four for what names lead to, the rest for
     /// manifests.
     pub(crate) fn new(origin: Origin, capacity: u64) -> Self {
         Self {
             origin,
             hearing: Hearing::default(),
-            labels: Cached::new(capacity / 4),
+            names: Cached::new(capacity / 4),
             deployments: Cached::new(capacity - capacity / 4),
         }
     }
 
-    /// What a label leads to.
-    pub(crate) async fn find(&self, label: &OutputId) -> Result<Place, Fault> {
-        let load = |known| self.clone().look_up(label.clone(), known);
-        Ok(match self.labels.get(label, load).await? {
-            Known::Deployment(id) => Place { site: self.complete(label, &id).await?, route: None },
+    /// What a name leads to.
+    pub(crate) async fn find(&self, name: &SiteName) -> Result<Place, Fault> {
+        let load = |known| self.clone().look_up(name.clone(), known);
+        Ok(match self.names.get(name, load).await? {
+            Known::Deployment(id) => Place { site: self.complete(name, &id).await?, route: None },
             Known::Route(_, route) => {
-                Place { site: self.complete(label, &route.deployment).await?, route: Some(route) }
+                Place { site: self.complete(name, &route.deployment).await?, route: Some(route) }
             }
             Known::Site(site) => Place { site, route: None },
         })
     }
 
-    /// How many bytes and values the caches of labels and of deployments hold, about.
+    /// How many bytes and values the caches of names and of deployments hold, about.
     pub(crate) fn held(&self) -> ((u64, u64), (u64, u64)) {
-        (self.labels.held(), self.deployments.held())
+        (self.names.held(), self.deployments.held())
     }
 
-    /// Makes the next request for a label wait for what it leads to now.
-    pub(crate) fn invalidate(&self, label: &OutputId) {
-        self.labels.invalidate(label);
+    /// Makes the next request for a name wait for what it leads to now.
+    pub(crate) fn invalidate(&self, name: &SiteName) {
+        self.names.invalidate(name);
     }
 
     /// Whether we are told of every route that moves.
@@ -92,16 +94,16 @@ impl Sites {
     }
 
     /// Reads anew what a site consists of, because an object was not what its manifest says.
-    pub(crate) fn reload(&self, label: &OutputId, published: &Published) {
+    pub(crate) fn reload(&self, name: &SiteName, published: &Published) {
         if let Ok(id) = published.manifest.id.as_str().parse() {
             self.deployments.invalidate(&id);
         }
-        self.labels.invalidate(label);
+        self.names.invalidate(name);
     }
 
-    async fn look_up(self, label: OutputId, known: Option<Known>) -> Result<Loaded<Known>, Fault> {
+    async fn look_up(self, name: SiteName, known: Option<Known>) -> Result<Loaded<Known>, Fault> {
         let told = self.hearing.now();
-        let deployment: Option<DeploymentId> = label.as_str().parse().ok();
+        let deployment = name.deployment();
         if let Some(id) = &deployment
             && self.deployment(id).await?.is_some()
         {
@@ -112,10 +114,13 @@ impl Sites {
             Some(Known::Site(Site::Published(published))) => (None, Some(published)),
             _ => (None, None),
         };
-        if let Some((etag, route)) = self.route(&label, known_route).await? {
+        if let Some((etag, route)) = self.route(&name, known_route).await? {
             let known = Known::Route(etag, route);
             return Ok(Loaded::for_now(known, ROUTE, FRESH).or_while_told(told, TAKEN_FOR_GRANTED));
         }
+        let SiteName::Label(label) = name else {
+            return Ok(Loaded::absence(Known::Site(Site::Absent), FRESH));
+        };
         if deployment.is_none()
             && let Some(published) = self.published(&label, known_site).await?
         {
@@ -132,13 +137,13 @@ impl Sites {
         })
     }
 
-    /// The route record of a label, with what the store calls it.
+    /// The route record of a name, with what the store calls it.
     async fn route(
         &self,
-        label: &OutputId,
+        name: &SiteName,
         known: Option<(ETag, Arc<Route>)>,
     ) -> Result<Option<(ETag, Arc<Route>)>, Fault> {
-        let Some(key) = keys::route(label.as_str()) else { return Ok(None) };
+        let Some(key) = keys::route(name.as_str()) else { return Ok(None) };
         Ok(match self.origin.record(&key, known.as_ref().map(|(etag, _)| etag.clone())).await? {
             Record::Absent => None,
             Record::Unchanged => known,
@@ -155,9 +160,9 @@ impl Sites {
         })
     }
 
-    /// A deployment that must be complete, since `label` leads to it.
-    async fn complete(&self, label: &OutputId, id: &DeploymentId) -> Result<Site, Fault> {
-        let missing = || Fault::Damaged(format!("`{label}` leads to `{id}`, which has no manifest"));
+    /// A deployment that must be complete, since `name` leads to it.
+    async fn complete(&self, name: &SiteName, id: &DeploymentId) -> Result<Site, Fault> {
+        let missing = || Fault::Damaged(format!("`{name}` leads to `{id}`, which has no manifest"));
         Ok(Site::Published(self.deployment(id).await?.ok_or_else(missing)?))
     }
 

@@ -90,7 +90,7 @@ async fn what_is_known_is_served_while_the_store_is_away() {
     tokio::time::sleep(LATER).await;
     assert_eq!(get(&handler, "blog", "/").await, (StatusCode::OK, Some(Bytes::from_static(b"home"))));
     assert_eq!(get(&handler, "blog", "/index.html").await.0, StatusCode::PERMANENT_REDIRECT);
-    assert_eq!(get(&handler, "blog", "/nope").await.0, StatusCode::NOT_FOUND, "the manifest says so");
+    assert_eq!(get(&handler, "blog", "/nope.js").await.0, StatusCode::NOT_FOUND, "the manifest says so");
     assert_eq!(get(&handler, "plain", "/").await, (StatusCode::OK, Some(Bytes::from_static(b"plain"))));
     assert_eq!(
         get(&handler, "blog", "/about").await.0,
@@ -152,7 +152,7 @@ async fn goes_on_through(fault: Fault, seen: StatusCode) {
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_millis(1100)).await;
         assert_eq!(get(&handler, "blog", "/").await, (StatusCode::OK, Some(Bytes::from_static(b"home"))));
-        assert_eq!(get(&handler, "blog", "/nope").await.0, StatusCode::NOT_FOUND, "the manifest says so");
+        assert_eq!(get(&handler, "blog", "/nope.js").await.0, StatusCode::NOT_FOUND, "the manifest says so");
         assert_eq!(get(&handler, "blog", "/about.html").await.0, StatusCode::PERMANENT_REDIRECT);
         assert_eq!(get(&handler, "blog", "/about").await.0, seen, "a file that is not in memory");
         assert_eq!(get(&handler, "docs", "/").await.0, seen, "a site that nobody has visited");

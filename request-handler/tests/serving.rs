@@ -1,6 +1,7 @@
 //! What is answered to what, as data: `serving/*.http` on a real socket. `UPDATE=1` rewrites the answers.
 //!
-//! A file has blocks that begin with `===`: what is in the store (`project`, `deployment`, `prefix`, `route`), and
+//! A file has blocks that begin with `===`: what is in the store (`project`, `deployment`, `prefix`, `route`, and
+//! `moved` for a route that led elsewhere a moment ago), and
 //! requests, each with its answer. In a request, `\xNN` is a byte and `\{a*9}` nine times `a`. In an answer, headers are sorted, those that
 //! differ each time are left out, a built-in page is shown by its texts, and a long body by its hash.
 
@@ -8,6 +9,7 @@
 
 #[path = "support/route.rs"]
 mod route;
+#[expect(dead_code, reason = "other tests publish sites without rules")]
 mod support;
 
 use std::fmt::Write as _;
@@ -17,8 +19,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gitdeploy_core::hash::Sha256;
-use gitdeploy_core::keys;
+use gitdeploy_core::rules::{Dialect, parse_headers, parse_redirects};
+use gitdeploy_core::{Route, keys};
 use gitdeploy_store::ObjectStore;
+use jiff::Timestamp;
 use request_handler::{Config, Handler, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -62,7 +66,7 @@ async fn play(written: &str) -> String {
         let (head, body) = block.split_once('\n').unwrap_or((block, ""));
         let words: Vec<_> = head.split(' ').collect();
         match words[..] {
-            ["project" | "deployment", id] => support::publish(&store, id, &files(body)).await,
+            ["project" | "deployment", id] => publish(&store, id, &files(body)).await,
             ["prefix", id] => {
                 for (path, bytes) in files(body) {
                     let key = keys::output(&id.parse().unwrap(), &path.parse().unwrap());
@@ -71,6 +75,9 @@ async fn play(written: &str) -> String {
             }
             ["route", label, deployment] => {
                 route::lead(&store, label, &deployment.parse().unwrap()).await;
+            }
+            ["moved", label, from, to] => {
+                moved(&store, label, from, to).await;
             }
             ["request", ..] => {
                 let answer = describe(&exchange(address, &unescape(body.trim())).await);
@@ -84,6 +91,31 @@ async fn play(written: &str) -> String {
     }
     actual.truncate(actual.trim_end().len());
     actual + "\n"
+}
+
+/// Publishes a site as a builder does, with the rules in its `_redirects` and `_headers`, in which `;` ends a line, and
+/// the settings in its `serve`.
+async fn publish(store: &ObjectStore, id: &str, files: &[(&str, Bytes)]) {
+    let mut manifest = support::empty_manifest(id);
+    for (path, bytes) in files {
+        let text = || String::from_utf8(bytes.to_vec()).unwrap().replace("; ", "\n");
+        match *path {
+            "_redirects" => {
+                manifest.rules.redirects = parse_redirects(&text(), Dialect::Cloudflare).0;
+            }
+            "_headers" => manifest.rules.headers = parse_headers(&text()).0,
+            "serve" => manifest.rules.serve = serde_json::from_slice(bytes).unwrap(),
+            _ => support::add_named(store, &mut manifest, path, bytes).await,
+        }
+    }
+    support::put_manifest(store, &manifest).await;
+}
+
+/// Writes a route that has just been moved.
+async fn moved(store: &ObjectStore, label: &str, from: &str, to: &str) {
+    let route = Route::new("blog".parse().unwrap(), from.parse().unwrap(), Timestamp::UNIX_EPOCH);
+    let route = route.moved_to(to.parse().unwrap(), Timestamp::now());
+    support::put(store, &keys::route(label).unwrap(), serde_json::to_vec(&route).unwrap().into()).await;
 }
 
 async fn start(store: ObjectStore) -> SocketAddr {

@@ -47,7 +47,7 @@ pub(crate) fn rules(files: &mut Vec<SiteFile>, project: Option<&Path>, source: &
     let settings = places.each("gitdeploy.toml", LARGEST, &mut problems);
     let serve = settings::serve(&settings, netlify.is_some(), &mut problems);
 
-    let mut redirects = Redirects::new(serve.redirects);
+    let mut redirects = Redirects::new(serve.redirects).with_pages(serve.html_handling);
     let mut headers = Headers::default();
     if let Some(text) = places.read_output("_redirects", LARGEST, &mut problems) {
         problems.extend(redirects.read(&text));

@@ -23,7 +23,7 @@ async fn an_answer_is_a_line_and_a_number() {
     let line = proxy.running.wait_for_line("user_agent\":\"a", SOON).await;
     let second: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&second["path"], &second["user_agent"]), (&"/%0a%22/\u{85}x".into(), &"a\tb".into()));
-    assert_eq!(second["status"], 404);
+    assert_eq!((&second["status"], &second["decision"]), (&200.into(), &"front-page".into()));
     let lines = proxy.running.stdout();
     let first: Value = serde_json::from_str(&lines[0]).unwrap();
     for (field, value) in [
@@ -36,6 +36,9 @@ async fn an_answer_is_a_line_and_a_number() {
         ("aborted", false.into()),
         ("site", "blog".into()),
         ("deployment.id", "blog".into()),
+        ("decision", "file".into()),
+        ("redirect.line", Value::Null),
+        ("headers.lines", Value::Array(Vec::new())),
         ("file", "index.html".into()),
         ("source", "store".into()),
         ("visitor.address", "127.0.0.1".into()),

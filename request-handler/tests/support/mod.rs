@@ -9,25 +9,30 @@ use gitdeploy_core::{Attempt, Key, SitePath, content_type, keys};
 use gitdeploy_store::{Content, ETag, ObjectStore, Put};
 use jiff::Timestamp;
 
-/// Puts a complete site into the store: its files, then its manifest. `a.js [br]` is the compressed copy of `a.js`,
-/// `a.js [immutable]` a file that may be kept for ever, `a.html [link]` what the page needs at once.
+/// Puts a complete site into the store: its files, then its manifest.
 pub(crate) async fn publish(store: &ObjectStore, id: &str, files: &[(&str, Bytes)]) {
     let mut manifest = empty_manifest(id);
-    for (path, bytes) in files {
-        match path.trim_end_matches(']').split_once(" [") {
-            None => add(store, &mut manifest, None, path, bytes).await,
-            Some((path, "immutable")) => {
-                add(store, &mut manifest, None, path, bytes).await;
-                manifest.files.get_mut(path).unwrap().cache = manifest::Caching::Immutable;
-            }
-            Some((path, "link")) => {
-                let link = String::from_utf8(bytes.to_vec()).unwrap();
-                manifest.files.get_mut(path).unwrap().link = Some(link);
-            }
-            Some((path, encoding)) => add_variant(store, &mut manifest, path, encoding, bytes).await,
-        }
+    for (name, bytes) in files {
+        add_named(store, &mut manifest, name, bytes).await;
     }
     put_manifest(store, &manifest).await;
+}
+
+/// Puts what a name says into the store and into a manifest: `a.js` is a file, `a.js [br]` its compressed copy,
+/// `a.js [immutable]` a file that may be kept for ever, `a.html [link]` what the page needs at once.
+pub(crate) async fn add_named(store: &ObjectStore, manifest: &mut Manifest, name: &str, bytes: &Bytes) {
+    match name.trim_end_matches(']').split_once(" [") {
+        None => add(store, manifest, None, name, bytes).await,
+        Some((path, "immutable")) => {
+            add(store, manifest, None, path, bytes).await;
+            manifest.files.get_mut(path).unwrap().cache = manifest::Caching::Immutable;
+        }
+        Some((path, "link")) => {
+            let link = String::from_utf8(bytes.to_vec()).unwrap();
+            manifest.files.get_mut(path).unwrap().link = Some(link);
+        }
+        Some((path, encoding)) => add_variant(store, manifest, path, encoding, bytes).await,
+    }
 }
 
 /// Puts a file of a site into the store, under its staged key if an attempt is given.

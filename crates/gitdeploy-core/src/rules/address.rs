@@ -1,9 +1,10 @@
 //! Paths and addresses in the form in which requests carry them.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// `text` with everything percent-encoded that a URL cannot hold. What is encoded already stays.
-pub(super) fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_ascii_graphic() && !matches!(character, '"' | '<' | '>' | '`' | '{' | '}') {
@@ -15,6 +16,18 @@ pub(super) fn encode(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// The path of a request in the form in which rules are matched against it: like [`normalize`], but most paths are in
+/// that form already.
+pub fn rule_path(path: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>`{}\\".contains(&byte);
+    let may_have_dots =
+        path.as_bytes().windows(2).any(|pair| pair[0] == b'/' && matches!(pair[1], b'.' | b'%'));
+    if path.starts_with('/') && path.bytes().all(is_plain) && !may_have_dots {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(normalize(path))
 }
 
 /// The path of a request for `path`: encoded, with `/` for `\`, and with `.` and `..` resolved as browsers do it.
@@ -40,7 +53,7 @@ pub(super) fn normalize(path: &str) -> String {
 }
 
 /// The path of an address, and its query and fragment with their marks.
-pub(super) fn split(address: &str) -> (&str, &str) {
+pub fn split(address: &str) -> (&str, &str) {
     address.split_at(address.find(['?', '#']).unwrap_or(address.len()))
 }
 

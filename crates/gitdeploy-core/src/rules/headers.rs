@@ -121,6 +121,11 @@ enum At {
     Refused,
 }
 
+/// Whether a header, by its name in lower case, is the server's alone.
+pub fn is_of_the_server(name: &str) -> bool {
+    OF_THE_SERVER.contains(&name)
+}
+
 /// The rules of a `_headers` file, and what is wrong in it.
 pub fn parse(text: &str) -> (Vec<HeaderRule>, Vec<Problem>) {
     let mut headers = Headers::default();
@@ -152,7 +157,7 @@ impl HeaderRule {
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         let (written, value) = (name.trim(), value.trim());
         let name = header_name(written).ok_or_else(|| Refusal::HeaderName(shown(written)))?;
-        if OF_THE_SERVER.contains(&name.as_str()) {
+        if is_of_the_server(&name) {
             return Err(Refusal::OfTheServer(shown(written)));
         }
         if value.is_empty() {

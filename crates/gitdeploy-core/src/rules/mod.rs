@@ -12,7 +12,8 @@ mod redirects;
 mod serve;
 mod template;
 
-pub use headers::{HeaderRule, Headers, parse as parse_headers};
+pub use address::{encode, rule_path, split};
+pub use headers::{HeaderRule, Headers, is_of_the_server, parse as parse_headers};
 pub use pattern::{Captures, Pattern};
 pub use problem::{Problem, Problems, Refusal};
 pub use redirects::{Draft, Redirect, Redirects, parse as parse_redirects};

@@ -75,6 +75,17 @@ impl Pattern {
         self.names().next().is_none()
     }
 
+    /// The path that alone is meant, if it is one.
+    pub fn fixed_path(&self) -> Option<&str> {
+        let path = match &self.host {
+            None => self.text.as_str(),
+            Some(_) => {
+                self.text.splitn(4, '/').nth(3).map(|rest| &self.text[self.text.len() - rest.len() - 1..])?
+            }
+        };
+        self.is_fixed().then_some(path)
+    }
+
     /// The names of what it takes from a request.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.host.iter().chain([&self.path]).flat_map(Glob::names)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{encode, normalize, split};
 use super::problem::{Problem, Problems, Refusal, check_line, shown};
-use super::serve::Dialect;
+use super::serve::{Dialect, HtmlHandling};
 use super::{Captures, Pattern, Template};
 
 /// The name of the file.
@@ -86,6 +86,7 @@ pub struct Draft<'a> {
 #[derive(Debug)]
 pub struct Redirects {
     dialect: Dialect,
+    handling: HtmlHandling,
     rules: Vec<Redirect>,
     /// In which line a source with its conditions stands.
     seen: HashMap<String, u32>,
@@ -95,7 +96,13 @@ pub struct Redirects {
 impl Redirects {
     /// None yet.
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, rules: Vec::new(), seen: HashMap::new(), fixed: 0 }
+        Self { dialect, handling: HtmlHandling::default(), rules: Vec::new(), seen: HashMap::new(), fixed: 0 }
+    }
+
+    /// For a site whose pages are handled so.
+    #[must_use]
+    pub fn with_pages(self, handling: HtmlHandling) -> Self {
+        Self { handling, ..self }
     }
 
     /// Adds the rules of a `_redirects` file and returns what is wrong in it.
@@ -178,7 +185,8 @@ impl Redirects {
         if draft.from.starts_with("/.netlify/") {
             return Err(Refusal::Reserved);
         }
-        if leads_in_a_circle(&rule) {
+        // Where paths are files, `/index.html` is served at no other path.
+        if self.handling != HtmlHandling::None && leads_in_a_circle(&rule) {
             return Err(Refusal::Circle(shown(rule.to.as_str())));
         }
         Ok(rule)
