@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Promote(Promote),
     /// Serve the deployment before the one in production
     Rollback(Rollback),
+    /// Say who may see a project's site: everybody, who knows a password, or nobody
+    Protect(Protect),
     /// Stop a build
     Cancel(Cancel),
     /// Open a site in the browser, or the dashboard
@@ -173,6 +175,29 @@ pub(crate) struct Rollback {
     pub(crate) project: ProjectId,
     #[command(flatten)]
     pub(crate) platform: Platform,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Protect {
+    /// The project
+    pub(crate) project: ProjectId,
+    /// Ask for a password; without a terminal, the first line of standard input is it
+    #[arg(long, conflicts_with = "no_password")]
+    pub(crate) password: bool,
+    /// Take the password away
+    #[arg(long)]
+    pub(crate) no_password: bool,
+    /// Show visitors that the site is being worked on
+    #[arg(long, value_name = "ON|OFF")]
+    pub(crate) maintenance: Option<Switch>,
+    #[command(flatten)]
+    pub(crate) platform: Platform,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use crate::control::Control;
 use crate::persist::{Passing, longer, persist};
 
 /// The largest route that is read, in bytes.
-const ROUTE_LIMIT: u64 = 64 << 10;
+pub(crate) const ROUTE_LIMIT: u64 = 64 << 10;
 
 /// How long telling proxies of a change may hold up others.
 const TELLING: Duration = Duration::from_secs(1);
