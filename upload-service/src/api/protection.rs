@@ -76,7 +76,7 @@ async fn hashed(password: String) -> Result<Password, ApiError> {
         Password::new(&password, salt)
     };
     let hashed = tokio::task::spawn_blocking(hash).await.map_err(|error| ApiError::Internal(error.into()))?;
-    hashed.map_err(|error| ApiError::invalid("password", error.to_string()))
+    hashed.map_err(|error| ApiError::invalid("protection.password", error.to_string()))
 }
 
 /// Tells `null` from what is absent.
