@@ -2,20 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
-#[path = "connections/server.rs"]
-#[expect(dead_code, reason = "other tests speak over one connection")]
-mod server;
 #[expect(dead_code, reason = "other tests publish files one by one")]
 mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gitdeploy_core::rules::{Dialect, parse_headers, parse_redirects};
 use gitdeploy_core::{DeploymentId, Password, Protection, Route, keys};
 use gitdeploy_store::ObjectStore;
 use jiff::Timestamp;
-use request_handler::Options;
-use server::{Running, rest, start};
-use tokio::io::AsyncWriteExt as _;
+use request_handler::{Config, Handler, Options, Server, Trust};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// A bound on what takes a moment.
+const SOON: Duration = Duration::from_mins(1);
 
 const PASSWORD: &str = "correct horse & battery";
 const FORM: &str = "password=correct+horse+%26+battery";
@@ -60,7 +64,29 @@ struct Site {
     store: ObjectStore,
     deployment: DeploymentId,
     route: Route,
-    proxy: Running,
+    proxy: Proxy,
+}
+
+/// A proxy that runs until it is dropped.
+struct Proxy {
+    handler: Handler,
+    address: SocketAddr,
+    _stop: DropGuard,
+}
+
+impl Proxy {
+    async fn start(store: &ObjectStore) -> Self {
+        Self::with(store, Trust::default()).await
+    }
+
+    async fn with(store: &ObjectStore, trust: Trust) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stopping) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let handler = Handler::new(store.clone(), &Config::default());
+        let server = Server::new(handler.clone(), Options { trust, ..Options::default() }).listen(listener);
+        tokio::spawn(server.serve(stopping.clone()));
+        Self { handler, address, _stop: stopping.drop_guard() }
+    }
 }
 
 impl Site {
@@ -78,7 +104,7 @@ impl Site {
         let deployment = publish(&store, 2, &files).await;
         let mut route = Route::new("blog".parse().unwrap(), old, Timestamp::UNIX_EPOCH);
         route = route.moved_to(deployment.clone(), Timestamp::now());
-        let proxy = start(&store, Options::default()).await;
+        let proxy = Proxy::start(&store).await;
         let site = Self { store, deployment, route, proxy };
         site.lead("blog").await;
         site
@@ -107,15 +133,24 @@ impl Site {
         self.ask_at("blog.localhost", head, headers, body).await
     }
 
-    /// Sends a request over a connection of its own.
     async fn ask_at(&self, host: &str, line: &str, headers: &str, body: &str) -> Answer {
-        let mut stream = self.proxy.connect().await;
+        self.ask_from(1, host, line, headers, body).await
+    }
+
+    /// Sends a request over a connection of its own, from the address `127.0.0.<last>`.
+    async fn ask_from(&self, last: u8, host: &str, line: &str, headers: &str, body: &str) -> Answer {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+        let mut stream = socket.connect(self.proxy.address).await.unwrap();
         let length =
             if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let request =
             format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{length}{headers}\r\n{body}");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let text = String::from_utf8(rest(&mut stream).await).unwrap();
+        let mut bytes = Vec::new();
+        // That the connection is reset behind an answer that needs no more of the request is fine.
+        tokio::time::timeout(SOON, stream.read_to_end(&mut bytes)).await.expect("an answer comes").ok();
+        let text = String::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer { status, head: head.to_owned(), body: body.to_owned() }
@@ -243,6 +278,29 @@ async fn every_host_of_the_project_asks_for_its_password_and_each_for_itself() {
 }
 
 #[tokio::test]
+async fn where_visits_are_encrypted_the_cookie_is_for_them_only() {
+    let mut site = Site::with_password().await;
+    let plain = site.ask("POST /", OURS, FORM).await.cookie();
+    let networks = "127.0.0.0/8".to_owned().try_into().unwrap();
+    site.proxy = Proxy::with(&site.store, Trust { networks, ..Trust::default() }).await;
+    let https = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n";
+    let form = format!("{https}{}", OURS.replace("http:", "https:"));
+    let entered = site.ask("POST /", &form, FORM).await;
+    let cookie = entered.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-gitdeploy-password="), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
+    let file = site.ask("GET /secret.txt", &format!("{https}{}", entered.cookie()), "").await;
+    assert_eq!(file.status, 200, "{file:#?}");
+    site.ask("GET /secret.txt", &format!("{https}{plain}"), "").await.assert_locked(401);
+    site.ask("GET /secret.txt", &entered.cookie(), "").await.assert_locked(401);
+    assert_eq!(
+        site.ask("GET /secret.txt", &plain, "").await.status,
+        200,
+        "of another proxy, which has no key either"
+    );
+}
+
+#[tokio::test]
 async fn the_answer_to_a_form_leads_to_nobody_else() {
     let site = Site::with_password().await;
     for (target, expected) in [
@@ -300,13 +358,8 @@ async fn who_guesses_has_to_wait_while_others_come_in() {
     assert!(last.header("retry-after").unwrap().parse::<u32>().unwrap() <= 6);
     site.ask("POST /", OURS, FORM).await.assert_locked(429);
 
-    let mut stream = site.proxy.connect_from(7).await;
-    let request = format!(
-        "POST / HTTP/1.1\r\nHost: blog.localhost\r\n{OURS}Content-Length: {}\r\n\r\n{FORM}",
-        FORM.len()
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    assert!(server::head(&mut stream).await.starts_with("HTTP/1.1 303"));
+    let other = site.ask_from(7, "blog.localhost", "POST /", OURS, FORM).await;
+    assert_eq!(other.status, 303, "another address");
 }
 
 #[tokio::test]
@@ -340,7 +393,7 @@ async fn a_route_that_is_not_understood_is_not_served() {
     site.store.delete(&keys::route("blog").unwrap()).await.unwrap();
     site.proxy.handler.invalidate("blog");
     support::put(&site.store, &keys::route("blog").unwrap(), newer.into()).await;
-    let fresh = start(&site.store, Options::default()).await;
+    let fresh = Proxy::start(&site.store).await;
     site.proxy = fresh;
     let own = format!("{}.localhost", site.deployment);
     for host in ["blog.localhost", &own] {

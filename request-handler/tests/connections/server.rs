@@ -15,7 +15,6 @@ pub(crate) const SOON: Duration = Duration::from_mins(1);
 /// A server that runs until it is dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    pub(crate) handler: Handler,
     _stop: DropGuard,
 }
 
@@ -24,8 +23,8 @@ pub(crate) async fn start(store: &ObjectStore, options: Options) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stopping) = (listener.local_addr().unwrap(), CancellationToken::new());
     let handler = Handler::new(store.clone(), &Config::default());
-    tokio::spawn(Server::new(handler.clone(), options).listen(listener).serve(stopping.clone()));
-    Running { address, handler, _stop: stopping.drop_guard() }
+    tokio::spawn(Server::new(handler, options).listen(listener).serve(stopping.clone()));
+    Running { address, _stop: stopping.drop_guard() }
 }
 
 impl Running {
