@@ -181,15 +181,15 @@ pub(crate) struct Rollback {
 pub(crate) struct Protect {
     /// The project
     pub(crate) project: ProjectId,
-    /// Ask for a password; without a terminal, the first line of standard input is it
-    #[arg(long, conflicts_with = "no_password")]
+    /// Let in who knows the password: it is asked for or, without a terminal, the first line of standard input
+    #[arg(long, visible_alias = "password-stdin")]
     pub(crate) password: bool,
-    /// Take the password away
-    #[arg(long)]
-    pub(crate) no_password: bool,
-    /// Show visitors that the site is being worked on
-    #[arg(long, value_name = "ON|OFF")]
+    /// Show everybody that the site is being worked on; `=off` ends that, and leaves a password
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "on")]
     pub(crate) maintenance: Option<Switch>,
+    /// Let everybody in: no password, no maintenance
+    #[arg(long, conflicts_with_all = ["password", "maintenance"])]
+    pub(crate) off: bool,
     #[command(flatten)]
     pub(crate) platform: Platform,
 }

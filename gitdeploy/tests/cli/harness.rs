@@ -105,13 +105,26 @@ impl Up {
 
     /// What is served at an address: status and body.
     pub(crate) async fn get(&self, url: &str) -> (u16, String) {
-        assert_eq!(port(url), self.sites, "{url}");
-        let url = reqwest::Url::parse(url).unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let request = client.get(format!("http://127.0.0.1:{}{}", self.sites, url.path()));
-        let host = format!("{}:{}", url.host_str().unwrap(), self.sites);
-        let response = request.header("host", host).send().await.unwrap();
+        let response =
+            self.client().get(self.address(url)).header("host", self.host(url)).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// A visitor who follows no redirect.
+    pub(crate) fn client(&self) -> reqwest::Client {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        client.build().unwrap()
+    }
+
+    /// Where a site's address is reached on this machine, whatever its host.
+    pub(crate) fn address(&self, url: &str) -> String {
+        assert_eq!(port(url), self.sites, "{url}");
+        format!("http://127.0.0.1:{}{}", self.sites, reqwest::Url::parse(url).unwrap().path())
+    }
+
+    /// The host of a site's address, as it is asked for.
+    pub(crate) fn host(&self, url: &str) -> String {
+        format!("{}:{}", reqwest::Url::parse(url).unwrap().host_str().unwrap(), self.sites)
     }
 
     /// What is served under a label.
