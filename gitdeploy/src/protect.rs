@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use upload_service::api::ChangeProtection;
+use upload_service::api::{ChangePassword, ChangeProtection};
 
 use crate::cli::{Protect, Switch};
 use crate::client::Client;
@@ -17,11 +17,11 @@ const LONGEST: u64 = 4 << 10;
 pub(crate) async fn protect(protect: Protect) -> anyhow::Result<ExitCode> {
     let client = Client::find(protect.platform)?;
     let change = if protect.off {
-        ChangeProtection { maintenance: Some(false), password: Some(None) }
+        ChangeProtection { maintenance: Some(false), password: ChangePassword::Remove }
     } else {
         ChangeProtection {
             maintenance: protect.maintenance.map(|switch| switch == Switch::On),
-            password: protect.password.then(ask).transpose()?.map(Some),
+            password: if protect.password { ChangePassword::Set(ask()?) } else { ChangePassword::Stay },
         }
     };
     let protection = client.protect(protect.project.as_str(), &change).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gitdeploy_test::binary::{Program, Running, Signal};
 use gitdeploy_test::git::GitServer;
+use reqwest::{Method, RequestBuilder};
 
 /// How long anything may take; far more than it needs.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
@@ -105,26 +106,18 @@ impl Up {
 
     /// What is served at an address: status and body.
     pub(crate) async fn get(&self, url: &str) -> (u16, String) {
-        let response =
-            self.client().get(self.address(url)).header("host", self.host(url)).send().await.unwrap();
+        let response = self.request(Method::GET, url).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// A visitor who follows no redirect.
-    pub(crate) fn client(&self) -> reqwest::Client {
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        client.build().unwrap()
-    }
-
-    /// Where a site's address is reached on this machine, whatever its host.
-    pub(crate) fn address(&self, url: &str) -> String {
+    /// A request for a site's address, which is reached on this machine, whatever its host. Redirects are not followed.
+    pub(crate) fn request(&self, method: Method, url: &str) -> RequestBuilder {
         assert_eq!(port(url), self.sites, "{url}");
-        format!("http://127.0.0.1:{}{}", self.sites, reqwest::Url::parse(url).unwrap().path())
-    }
-
-    /// The host of a site's address, as it is asked for.
-    pub(crate) fn host(&self, url: &str) -> String {
-        format!("{}:{}", reqwest::Url::parse(url).unwrap().host_str().unwrap(), self.sites)
+        let url = reqwest::Url::parse(url).unwrap();
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let address = format!("http://127.0.0.1:{}{}", self.sites, url.path());
+        let host = format!("{}:{}", url.host_str().unwrap(), self.sites);
+        client.build().unwrap().request(method, address).header("host", host)
     }
 
     /// What is served under a label.

@@ -1,5 +1,7 @@
 //! `gitdeploy protect`, and what visitors see of it.
 
+use reqwest::Method;
+
 use crate::harness::{Machine, Ran, Up, text};
 
 /// Says who may see the site; `input` is the standard input.
@@ -11,7 +13,7 @@ async fn protect(machine: &Machine, arguments: &[&str], input: &str) -> Ran {
 /// A visit with a form.
 async fn give(up: &Up, url: &str, password: &str) -> reqwest::Response {
     let form = format!("password={}", password.replace(' ', "+").replace('\n', "%0A"));
-    let request = up.client().post(up.address(url)).header("host", up.host(url)).body(form);
+    let request = up.request(Method::POST, url).body(form);
     request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap()
 }
 
@@ -36,8 +38,7 @@ async fn a_password_and_maintenance_hold_at_once_and_until_they_are_taken_away()
     assert_eq!((entered.status().as_u16(), entered.headers()["location"].to_str().unwrap()), (303, "/"));
     let cookie = entered.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let visit = async || {
-        let request =
-            up.client().get(up.address(&url)).header("host", up.host(&url)).header("cookie", &cookie);
+        let request = up.request(Method::GET, &url).header("cookie", &cookie);
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };

@@ -34,7 +34,7 @@ pub use create::{CreateDeployment, CreateSettings};
 pub use login::LoginLink;
 pub use projects::ProjectView;
 pub use promote::Rollback;
-pub use protection::{ChangeProtection, ProtectionView};
+pub use protection::{ChangePassword, ChangeProtection, ProtectionView};
 pub use upload::UploadQuery;
 pub use view::{DeploymentList, DeploymentView, ProjectList, SourceView};
 

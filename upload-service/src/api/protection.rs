@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use gitdeploy_core::{Password, ProjectId, Protection};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::App;
 use crate::problem::ApiError;
@@ -25,9 +25,22 @@ pub struct ChangeProtection {
     /// Whether visitors see that the site is being worked on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<bool>,
-    /// The password; `null`: none.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    pub password: Option<Option<String>>,
+    /// The password.
+    #[serde(skip_serializing_if = "ChangePassword::is_absent")]
+    pub password: ChangePassword,
+}
+
+/// What becomes of a password.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Option<String>", into = "Option<String>")]
+pub enum ChangePassword {
+    /// It stays, if there is one; it is not spoken of.
+    #[default]
+    Stay,
+    /// There is none: `null`.
+    Remove,
+    /// It is this.
+    Set(String),
 }
 
 pub(super) async fn get(
@@ -46,9 +59,9 @@ pub(super) async fn change(
     let change: ChangeProtection =
         serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
     let password = match change.password {
-        Some(Some(password)) => Some(Some(hashed(password).await?)),
-        Some(None) => Some(None),
-        None => None,
+        ChangePassword::Stay => None,
+        ChangePassword::Remove => Some(None),
+        ChangePassword::Set(password) => Some(Some(hashed(password).await?)),
     };
     let control = app.control.clone();
     let task = tokio::spawn(async move {
@@ -79,9 +92,25 @@ async fn hashed(password: String) -> Result<Password, ApiError> {
     hashed.map_err(|error| ApiError::invalid("protection.password", error.to_string()))
 }
 
-/// Tells `null` from what is absent.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+impl ChangePassword {
+    fn is_absent(&self) -> bool {
+        *self == Self::Stay
+    }
+}
+
+impl From<Option<String>> for ChangePassword {
+    fn from(password: Option<String>) -> Self {
+        password.map_or(Self::Remove, Self::Set)
+    }
+}
+
+impl From<ChangePassword> for Option<String> {
+    fn from(change: ChangePassword) -> Self {
+        match change {
+            ChangePassword::Stay | ChangePassword::Remove => None,
+            ChangePassword::Set(password) => Some(password),
+        }
+    }
 }
 
 impl From<Protection> for ProtectionView {
