@@ -51,6 +51,10 @@ pub(crate) enum Decision {
     Missing,
     /// The method is not one that reads.
     Method,
+    /// The visitor has to give the site's password.
+    Password,
+    /// The site is being worked on.
+    Maintenance,
 }
 
 impl Decision {
@@ -66,6 +70,8 @@ impl Decision {
             Self::NotFoundPage => "not-found-page",
             Self::Missing => "missing",
             Self::Method => "method",
+            Self::Password => "password",
+            Self::Maintenance => "maintenance",
         }
     }
 }

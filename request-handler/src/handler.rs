@@ -1,24 +1,30 @@
 //! From a request to an answer.
 
+use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use gitdeploy_bus::RouteNews;
+use gitdeploy_core::Password;
 use gitdeploy_store::ObjectStore;
 use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, Decision};
 use crate::body::{self, Bodies, Body};
+use crate::cache_policy;
 use crate::config::Config;
 use crate::fault::Fault;
+use crate::gate::{self, Gate, Passage};
 use crate::host::{self, Domain, HostError};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Refused};
 use crate::origin::Origin;
 use crate::pages;
 use crate::plain::Plain;
@@ -44,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) sites: Sites,
     pub(crate) plain: Plain,
     pub(crate) files: Representations,
+    gate: Gate,
     metrics: Arc<Metrics>,
 }
 
@@ -60,6 +67,7 @@ impl Handler {
             files: Representations::new(bodies, sites.clone()),
             sites,
             plain: Plain::new(origin),
+            gate: Gate::default(),
             metrics,
         }))
     }
@@ -110,15 +118,23 @@ impl Handler {
         self.0.metrics.text()
     }
 
-    /// Answers a request, whatever happens.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body> {
+    /// Answers a request, whatever happens. Of its body only a form with a site's password is read.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         self.tell(request, &mut Account::default()).await
     }
 
     /// Answers a request, and notes in `account` how it came to the answer.
-    pub(crate) async fn tell<B>(&self, request: Request<B>, account: &mut Account) -> Response<Body> {
-        let request = request.into_parts().0;
-        let mut response = guarded(self.0.respond(&request, account)).await;
+    pub(crate) async fn tell<B>(&self, request: Request<B>, account: &mut Account) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (request, body) = request.into_parts();
+        let mut response = guarded(self.0.respond(&request, body, account)).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if request.method == Method::HEAD {
             *response.body_mut() = body::full("");
@@ -142,8 +158,20 @@ async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body>
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| pages::internal_error())
 }
 
+/// What a visitor comes to.
+enum Sight {
+    /// The answer.
+    Answer(Response<Body>),
+    /// A site that this password opens.
+    Locked(Password),
+}
+
 impl Inner {
-    async fn respond(&self, request: &Parts, account: &mut Account) -> Response<Body> {
+    async fn respond<B>(&self, request: &Parts, body: B, account: &mut Account) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let host = match host::asked(&request.uri, &request.headers, &self.domain) {
             Ok(host) => host,
             // A load balancer asks by our address, never by the name of a site: no site loses a path to it.
@@ -159,25 +187,69 @@ impl Inner {
         };
         let visit = Visit { request, host: &host, target: &target };
         // One answer may take several requests to the store.
-        let answer = tokio::time::timeout(self.patience, self.look(&visit, account)).await;
-        answer.unwrap_or(Err(Fault::Timeout(self.patience))).unwrap_or_else(|fault| {
-            tracing::debug!(%fault, host = &*host.text, path = &*target.path, "cannot answer");
-            pages::unavailable(&fault)
-        })
+        let sight = tokio::time::timeout(self.patience, self.look(&visit, account)).await;
+        match sight.unwrap_or(Err(Fault::Timeout(self.patience))) {
+            Ok(Sight::Answer(response)) => response,
+            Ok(Sight::Locked(password)) => {
+                let response = self.gate.answer(&visit, &password, body).await;
+                if matches!(
+                    response.status(),
+                    StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+                ) {
+                    self.metrics.refused(Refused::Guesses);
+                }
+                response
+            }
+            Err(fault) => {
+                tracing::debug!(%fault, host = &*host.text, path = &*target.path, "cannot answer");
+                pages::unavailable(&fault)
+            }
+        }
     }
 
     /// What there is to see. A site that was replaced between its manifest and its file is known on a second look.
-    async fn look(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Response<Body>, Fault> {
+    async fn look(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Sight, Fault> {
         match self.visit(visit, account).await {
             Err(Fault::Outdated(_)) => self.visit(visit, account).await,
             answer => answer,
         }
     }
 
-    async fn visit(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Response<Body>, Fault> {
-        let Place { site, route } = self.sites.find(&visit.host.site).await?;
-        account.deployment = site.id().cloned();
-        match &site {
+    /// What is at the host, as far as the visitor may see it.
+    async fn visit(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Sight, Fault> {
+        let place = self.sites.find(&visit.host.site).await?;
+        account.deployment = place.site.id().cloned();
+        let Some(protecting) = self.sites.protecting(&visit.host.site, &place).await? else {
+            return self.site(visit, &place, account).await.map(Sight::Answer);
+        };
+        match Passage::of(&protecting.protection, visit, Timestamp::now()) {
+            Passage::Closed => {
+                account.decision = Some(Decision::Maintenance);
+                Ok(Sight::Answer(pages::maintenance()))
+            }
+            Passage::Locked(password) => {
+                account.decision = Some(Decision::Password);
+                Ok(Sight::Locked(password.clone()))
+            }
+            Passage::Free => {
+                let mut response = self.site(visit, &place, account).await?;
+                // The page that asked for the password was still open in another tab.
+                if response.status() == StatusCode::METHOD_NOT_ALLOWED && gate::is_form(visit) {
+                    response = gate::again(visit);
+                }
+                cache_policy::keep_private(response.headers_mut());
+                Ok(Sight::Answer(response))
+            }
+        }
+    }
+
+    async fn site(
+        &self,
+        visit: &Visit<'_>,
+        Place { site, route }: &Place,
+        account: &mut Account,
+    ) -> Result<Response<Body>, Fault> {
+        match site {
             Site::Published(published) => self.published(visit, published, route.as_ref(), account).await,
             Site::Plain(id) => self.plain(visit, id, account).await,
             Site::Unfinished(status) => Ok(pages::unfinished(status)),

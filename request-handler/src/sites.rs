@@ -78,6 +78,28 @@ impl Sites {
         })
     }
 
+    /// The route that says who may see what a name leads to, if not everybody may: the name's own, else that of its
+    /// project, so that no other host shows what that one hides.
+    pub(crate) async fn protecting(
+        &self,
+        name: &SiteName,
+        place: &Place,
+    ) -> Result<Option<Arc<Route>>, Fault> {
+        if let Some(route) = place.route.as_ref().filter(|route| !route.protection.is_open()) {
+            return Ok(Some(Arc::clone(route)));
+        }
+        let project = place.route.as_ref().map(|route| &route.project).or(place.site.project());
+        let Some(project) = project.filter(|project| project.as_str() != name.as_str()) else {
+            return Ok(None);
+        };
+        let project = SiteName::Label(project.clone().into());
+        let load = |known| self.clone().look_up(project.clone(), known);
+        Ok(match self.names.get(&project, load).await? {
+            Known::Route(_, route) if !route.protection.is_open() => Some(route),
+            Known::Route(..) | Known::Deployment(_) | Known::Site(_) => None,
+        })
+    }
+
     /// How many bytes and values the caches of names and of deployments hold, about.
     pub(crate) fn held(&self) -> ((u64, u64), (u64, u64)) {
         (self.names.held(), self.deployments.held())

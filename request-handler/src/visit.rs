@@ -1,5 +1,6 @@
 //! One visit to a site: from what is decided to the answer that is sent.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use gitdeploy_core::{OutputId, Route};
@@ -153,13 +154,26 @@ impl<'a> Visit<'a> {
         pages::no_site(&self.host.text)
     }
 
+    /// Where the visitor is; of a visitor about whom nothing is said, nowhere.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.visitor().map_or(Ipv4Addr::UNSPECIFIED.into(), |visitor| visitor.address)
+    }
+
+    /// Whether the visitor's connection is encrypted.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.visitor().is_some_and(|visitor| visitor.is_secure)
+    }
+
+    fn visitor(&self) -> Option<&'a Visitor> {
+        self.request.extensions.get()
+    }
+
     fn question(&self) -> Question<'a> {
-        let visitor = self.request.extensions.get::<Visitor>();
         let asked = Asked {
             host: &self.host.text,
             query: self.target.query,
             headers: &self.request.headers,
-            country: visitor.and_then(|visitor| visitor.country.as_deref()),
+            country: self.visitor().and_then(|visitor| visitor.country.as_deref()),
         };
         Question { method: &self.request.method, target: self.target, asked }
     }

@@ -32,6 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// The one member that may use an outside library, so that a change of it is felt in one place.
 const OWNERS: &[(&str, &str)] = &[
+    ("argon2", "gitdeploy-core"),
     ("aws-lc-rs", "upload-service"),
     ("aws-sdk-dynamodb", "upload-service"),
     ("aws-sdk-ecs", "upload-service"),
@@ -48,6 +49,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("prometheus-client", "request-handler"),
     ("proxy-header", "request-handler"),
     ("redis", "gitdeploy-bus"),
+    ("rpassword", "gitdeploy"),
     ("rusqlite", "upload-service"),
     ("rusqlite_migration", "upload-service"),
     ("socket2", "request-handler"),

@@ -30,6 +30,7 @@ fn site(files: &[&str], redirects: &str, serve: Serve) -> Published {
         id: "blog".parse().unwrap(),
         attempt: Attempt::FIRST,
         files: paths.map(|path| (path, file.clone())).collect(),
+        project: None,
         origin: Origin::default(),
         rules: Rules { redirects: rules.into_rules(), serve, ..Rules::default() },
         builder: String::new(),
