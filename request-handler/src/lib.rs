@@ -20,6 +20,8 @@ mod exchange;
 mod fault;
 mod file;
 mod forwarded;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod grace;
 mod handler;
 mod header_rules;
