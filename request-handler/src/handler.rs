@@ -33,7 +33,7 @@ const HEALTH: &str = "/healthz";
 
 /// Answers requests from a store. Clones share their caches.
 #[derive(Clone)]
-pub struct Handler(Arc<Inner>);
+pub struct Handler(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     domain: Domain,

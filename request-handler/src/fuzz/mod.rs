@@ -4,9 +4,12 @@
 //! Inputs are texts that people can read: a request as it is on the wire, then sections between lines of `---`. The
 //! seeds in `fuzz/seeds` show them, and are tests too.
 
+mod promises;
+mod rules;
 mod script;
 mod url;
 
+pub use rules::rules;
 pub use url::url;
 
 #[cfg(test)]
@@ -16,7 +19,7 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 1] = [("url", super::url)];
+    const TARGETS: [(&str, Target); 2] = [("rules", super::rules), ("url", super::url)];
 
     /// The seeds, among them every input that once broke a promise.
     #[test]

@@ -1,8 +1,17 @@
 //! The text of an input: a request, and the site that it is for.
 
-use gitdeploy_core::{OutputId, SitePath};
+use std::collections::BTreeMap;
+
+use gitdeploy_core::hash::Sha256;
+use gitdeploy_core::manifest::{Caching, File, Manifest, Origin, Rules, VERSION};
+use gitdeploy_core::rules::{Dialect, HtmlHandling, Serve, Spa};
+use gitdeploy_core::{Attempt, OutputId, SitePath, content_type};
+use gitdeploy_store::ETag;
 use http::request::{Builder, Parts};
 use http::{HeaderValue, Request};
+use jiff::Timestamp;
+
+use crate::site::Published;
 
 /// The sections of an input, which lines of `---` separate. There are always as many as are asked for; the last one
 /// has the rest.
@@ -46,6 +55,32 @@ fn header(request: Builder, line: &[u8]) -> Option<Builder> {
     Some(request.header(&line[..colon], value))
 }
 
+/// A site with these files, which are empty: nothing is asked of the store for them.
+pub(super) fn site(files: impl Iterator<Item = SitePath>, rules: Rules) -> Published {
+    let file = |path: &SitePath| File {
+        bytes: 0,
+        sha256: Sha256::of(path.as_str().as_bytes()),
+        etag: "\"1\"".to_owned(),
+        content_type: content_type::of(path.file_name()),
+        variants: BTreeMap::new(),
+        cache: Caching::Revalidate,
+        staged: None,
+        link: None,
+    };
+    let manifest = Manifest {
+        version: VERSION,
+        id: id(),
+        attempt: Attempt::FIRST,
+        files: files.map(|path| (path.clone(), file(&path))).collect(),
+        origin: Origin::default(),
+        rules,
+        builder: String::new(),
+        started: Timestamp::UNIX_EPOCH,
+        finished: Timestamp::UNIX_EPOCH,
+    };
+    Published::new(manifest, ETag(String::new()), 0)
+}
+
 /// The site's name.
 pub(super) fn id() -> OutputId {
     "blog".parse().expect("letters are a label")
@@ -54,4 +89,21 @@ pub(super) fn id() -> OutputId {
 /// The paths that a text lists, those that are none left out.
 pub(super) fn paths(text: &[u8]) -> impl Iterator<Item = SitePath> {
     lines(text).filter_map(|line| std::str::from_utf8(line).ok()?.parse().ok())
+}
+
+/// The settings of a site whose words stand in a text, such as `force netlify off`.
+pub(super) fn serve(text: &[u8]) -> Serve {
+    let mut serve = Serve::default();
+    for word in text.split(|byte| !byte.is_ascii_alphabetic()) {
+        match word {
+            b"force" => serve.html_handling = HtmlHandling::Force,
+            b"drop" => serve.html_handling = HtmlHandling::Drop,
+            b"none" => serve.html_handling = HtmlHandling::None,
+            b"netlify" => serve.redirects = Dialect::Netlify,
+            b"all" => serve.spa = Spa::All,
+            b"off" => serve.spa = Spa::Off,
+            _ => {}
+        }
+    }
+    serve
 }

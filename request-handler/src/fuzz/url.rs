@@ -23,20 +23,11 @@ pub fn url(input: &[u8]) {
     let Some(request) = script::request(head) else { return };
     a_host_has_a_name(&request);
     let files = script::paths(files).collect();
-    let site = Files { files, handling: html_handling(handling) };
+    let site = Files { files, handling: script::serve(handling).html_handling };
     let Ok(target) = Target::parse(&request.uri) else { return };
     assert!(target.path.starts_with('/') && !target.path.contains('\0'), "{target:?}");
     assert!(target.path.split(['/', '\\']).all(|segment| segment != ".."), "{target:?}");
     site.answers(&target);
-}
-
-fn html_handling(text: &[u8]) -> HtmlHandling {
-    match text.first() {
-        Some(b'f') => HtmlHandling::Force,
-        Some(b'd') => HtmlHandling::Drop,
-        Some(b'n') => HtmlHandling::None,
-        _ => HtmlHandling::Auto,
-    }
 }
 
 /// The name of a site can be looked up, and asking for it once more leads to the same.
