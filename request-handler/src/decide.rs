@@ -122,7 +122,7 @@ fn apply(
     if yields && !rule.force && *found != Resolution::Missing {
         return None;
     }
-    let destination = Destination::of(&matched.target(), question.asked.host);
+    let destination = Destination::of(&matched.target()?, question.asked.host);
     if rule.is_rewrite() {
         let is_read = matches!(*question.method, Method::GET | Method::HEAD);
         let answer = rewrite(site, &destination, status(rule.status)?).filter(|_| is_read)?;
