@@ -262,8 +262,13 @@ fn as_status(word: &str) -> Option<(&str, bool)> {
 }
 
 fn status(text: &str) -> Result<u16, Refusal> {
-    let status = text.parse().ok().filter(|status| STATUSES.contains(status));
+    let status = text.parse().ok().filter(|status| is_status(*status));
     status.ok_or_else(|| Refusal::Status(shown(text)))
+}
+
+/// Whether a rule may answer with a status.
+pub fn is_status(status: u16) -> bool {
+    STATUSES.contains(&status)
 }
 
 /// A target in the form in which `Location` carries it.
