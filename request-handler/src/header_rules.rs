@@ -90,7 +90,8 @@ fn is_kept(status: StatusCode) -> bool {
 
 impl Rule {
     fn new(rule: &HeaderRule) -> Self {
-        let name = |text: &str| text.parse().ok().filter(|_| !is_of_the_server(text));
+        let name =
+            |text: &str| text.parse().ok().filter(|name: &HeaderName| !is_of_the_server(name.as_str()));
         let captured =
             |template: &Template| template.names().any(|name| rule.path.names().any(|own| own == name));
         let value = |template: &Template| {
@@ -177,6 +178,20 @@ mod tests {
             let shown = applied(rules, path, status);
             assert_eq!(shown, (expected, lines), "{path} {status}");
         }
+    }
+
+    #[test]
+    fn what_is_ours_stays_ours_however_it_is_written() {
+        let mut rule = HeaderRule::of(Pattern::parse("/*").unwrap(), 1);
+        rule.set = ["Location", "content-length", "X"].map(|name| (name.to_owned(), "1".into())).to_vec();
+        rule.unset = vec!["LOCATION".to_owned()];
+        let mut response = Response::builder().header("location", "/x").body(()).unwrap();
+        HeaderRules::new(&[rule]).apply("a.test", "/", &mut response);
+        let names: Vec<_> = response.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(
+            (names, &response.headers()["location"]),
+            (vec!["location", "x"], &HeaderValue::from_static("/x"))
+        );
     }
 
     #[test]
