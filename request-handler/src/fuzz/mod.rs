@@ -4,11 +4,18 @@
 //! Inputs are texts that people can read: a request as it is on the wire, then sections between lines of `---`. The
 //! seeds in `fuzz/seeds` show them, and are tests too.
 
+mod headers;
+mod manifest;
 mod promises;
+mod proxy;
+mod range;
 mod rules;
 mod script;
 mod url;
 
+pub use headers::headers;
+pub use manifest::manifest;
+pub use range::range;
 pub use rules::rules;
 pub use url::url;
 
@@ -19,7 +26,13 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 2] = [("rules", super::rules), ("url", super::url)];
+    const TARGETS: [(&str, Target); 5] = [
+        ("headers", super::headers),
+        ("manifest", super::manifest),
+        ("range", super::range),
+        ("rules", super::rules),
+        ("url", super::url),
+    ];
 
     /// The seeds, among them every input that once broke a promise.
     #[test]

@@ -63,6 +63,7 @@ fn answer(site: &Arc<Published>, request: &Parts, host: &Host, target: &Target<'
     if let Some(path) = &account.file {
         assert!(site.file(path.as_str()).is_some(), "{path} is not to be seen");
     }
+    assert!((200..600).contains(&response.status().as_u16()), "{}", response.status());
     the_head_is_sound(request, &response);
     the_decision_fits(decision, &response);
     Answered { response, decision }

@@ -57,28 +57,36 @@ fn header(request: Builder, line: &[u8]) -> Option<Builder> {
 
 /// A site with these files, which are empty: nothing is asked of the store for them.
 pub(super) fn site(files: impl Iterator<Item = SitePath>, rules: Rules) -> Published {
-    let file = |path: &SitePath| File {
+    Published::new(manifest(files, rules), ETag(String::new()), 0)
+}
+
+/// The manifest of such a site.
+pub(super) fn manifest(files: impl Iterator<Item = SitePath>, rules: Rules) -> Manifest {
+    Manifest {
+        version: VERSION,
+        id: id(),
+        attempt: Attempt::FIRST,
+        files: files.map(|path| (path.clone(), empty_file(&path))).collect(),
+        origin: Origin::default(),
+        rules,
+        builder: String::new(),
+        started: Timestamp::UNIX_EPOCH,
+        finished: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// A file without content.
+pub(super) fn empty_file(path: &SitePath) -> File {
+    File {
         bytes: 0,
-        sha256: Sha256::of(path.as_str().as_bytes()),
+        sha256: Sha256::of(b""),
         etag: "\"1\"".to_owned(),
         content_type: content_type::of(path.file_name()),
         variants: BTreeMap::new(),
         cache: Caching::Revalidate,
         staged: None,
         link: None,
-    };
-    let manifest = Manifest {
-        version: VERSION,
-        id: id(),
-        attempt: Attempt::FIRST,
-        files: files.map(|path| (path.clone(), file(&path))).collect(),
-        origin: Origin::default(),
-        rules,
-        builder: String::new(),
-        started: Timestamp::UNIX_EPOCH,
-        finished: Timestamp::UNIX_EPOCH,
-    };
-    Published::new(manifest, ETag(String::new()), 0)
+    }
 }
 
 /// The site's name.
