@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use gitdeploy_core::hash::Sha256;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, FORWARDED, HeaderName, IF_MATCH,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, FORWARDED, HeaderName, IF_MATCH,
     IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE, VARY,
 };
 use http::request::Parts;
@@ -69,6 +69,9 @@ fn the_content_is_what_was_asked_for(request: &Parts, answer: &Response<Bytes>) 
     }
     let account = answer.extensions().get::<Account>().expect("every answer has an account");
     let Some(path) = &account.file else { return };
+    if let Some(coding) = headers.get(ETAG).and_then(coding_of) {
+        assert!(is_taken(&request.headers, coding), "what is told to be there already is in {coding}");
+    }
     let coding = headers.get(CONTENT_ENCODING).map_or("", |coding| coding.to_str().expect("it is a word"));
     assert!(coding.is_empty() || is_taken(&request.headers, coding), "{coding} is not taken");
     assert!(content(path, "br").is_none() || headers.contains_key(VARY) || answer.status().is_client_error());
@@ -99,6 +102,11 @@ fn is_taken(headers: &HeaderMap, coding: &str) -> bool {
             weight.trim().get(2..).is_some_and(|digits| digits.bytes().all(|byte| b"0.".contains(&byte)));
         (name == coding || name == "*" || name.strip_prefix("x-") == Some(coding)) && !is_zero
     })
+}
+
+/// How a representation is compressed, by its tag.
+fn coding_of(tag: &HeaderValue) -> Option<&str> {
+    tag.to_str().ok()?.trim_matches('"').split_once('-').map(|(_, coding)| coding)
 }
 
 /// The bytes that a `Content-Range` tells of.

@@ -14,6 +14,7 @@ use hyper::body::Body as _;
 use super::url::is_path;
 use crate::account::{Account, Decision};
 use crate::body::Body;
+use crate::cache_policy::CachePolicy;
 use crate::config::Config;
 use crate::handler::Handler;
 use crate::host::{self, Domain, Host};
@@ -88,7 +89,7 @@ fn the_policy_fits(status: StatusCode, headers: &HeaderMap) {
     let is_error = status.is_client_error() || status.is_server_error();
     if is_error && status != StatusCode::GONE {
         let policies: Vec<_> = headers.get_all(CACHE_CONTROL).iter().collect();
-        assert_eq!(policies, ["no-store"], "another deployment may bring what is missing");
+        assert_eq!(policies, [&CachePolicy::Never.header()], "another deployment may bring what is missing");
     }
 }
 
