@@ -29,11 +29,14 @@ impl CachePolicy {
 
     /// The value of `Cache-Control`.
     pub(crate) fn header(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::Immutable => "public, max-age=31536000, immutable",
-            Self::Revalidate => "public, max-age=0, must-revalidate",
-            Self::Private => "private, max-age=0, must-revalidate",
-            Self::Never => "no-store",
-        })
+        const fn text(text: &'static str) -> HeaderValue {
+            HeaderValue::from_static(text)
+        }
+        match self {
+            Self::Immutable => const { text("public, max-age=31536000, immutable") },
+            Self::Revalidate => const { text("public, max-age=0, must-revalidate") },
+            Self::Private => const { text("private, max-age=0, must-revalidate") },
+            Self::Never => const { text("no-store") },
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -30,6 +30,8 @@ use crate::visit::{self, Visit};
 
 /// Where a host that is none of a site's says that the proxy answers.
 const HEALTH: &str = "/healthz";
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Answers requests from a store. Clones share their caches.
 #[derive(Clone)]
@@ -110,11 +112,14 @@ impl Handler {
 
     /// Answers a request, whatever happens.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Body> {
-        let begin = Instant::now();
+        self.tell(request, &mut Account::default()).await
+    }
+
+    /// Answers a request, and notes in `account` how it came to the answer.
+    pub(crate) async fn tell<B>(&self, request: Request<B>, account: &mut Account) -> Response<Body> {
         let request = request.into_parts().0;
-        let mut account = Account::default();
-        let mut response = guarded(self.0.respond(&request, &mut account)).await;
-        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let mut response = guarded(self.0.respond(&request, account)).await;
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if request.method == Method::HEAD {
             *response.body_mut() = body::full("");
         }
@@ -126,10 +131,8 @@ impl Handler {
             decision = account.decision.map(Decision::name),
             redirect_line = account.redirect_line,
             header_lines = ?account.header_lines,
-            duration_ms = begin.elapsed().as_millis(),
             "answered"
         );
-        response.extensions_mut().insert(account);
         response
     }
 }
@@ -158,7 +161,7 @@ impl Inner {
         // One answer may take several requests to the store.
         let answer = tokio::time::timeout(self.patience, self.look(&visit, account)).await;
         answer.unwrap_or(Err(Fault::Timeout(self.patience))).unwrap_or_else(|fault| {
-            tracing::debug!(%fault, host = host.text, path = &*target.path, "cannot answer");
+            tracing::debug!(%fault, host = &*host.text, path = &*target.path, "cannot answer");
             pages::unavailable(&fault)
         })
     }

@@ -176,16 +176,16 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
     fn serve(&mut self, path: &str) -> Option<String> {
         let page = path.strip_suffix('/');
         match (self.handling, page) {
-            (HtmlHandling::Auto, Some(_)) => self.at(&format!("{path}index.html")),
-            (HtmlHandling::Auto, None) => self.at(path).or_else(|| self.at(&format!("{path}.html"))),
+            (HtmlHandling::Auto, Some(_)) => self.at(&[path, "index.html"].concat()),
+            (HtmlHandling::Auto, None) => self.at(path).or_else(|| self.at(&[path, ".html"].concat())),
             (HtmlHandling::Force, Some(page)) => {
-                self.at(&format!("{path}index.html")).or_else(|| self.at(&format!("{page}.html")))
+                self.at(&[path, "index.html"].concat()).or_else(|| self.at(&[page, ".html"].concat()))
             }
             (HtmlHandling::Drop, Some("")) => self.at("/index.html"),
             (HtmlHandling::Drop, None) => self
                 .at(path)
-                .or_else(|| self.at(&format!("{path}.html")))
-                .or_else(|| self.at(&format!("{path}/index.html"))),
+                .or_else(|| self.at(&[path, ".html"].concat()))
+                .or_else(|| self.at(&[path, "/index.html"].concat())),
             (HtmlHandling::Force | HtmlHandling::None, None) => self.at(path),
             (HtmlHandling::Drop | HtmlHandling::None, Some(_)) => None,
         }

@@ -49,7 +49,7 @@ enum Known {
     /// It is the id of a complete deployment.
     Deployment(DeploymentId),
     /// It has a route record, which the store calls so.
-    Route(ETag, Arc<Route>),
+    Route(Arc<ETag>, Arc<Route>),
     /// It is none of these.
     Site(Site),
 }
@@ -141,13 +141,13 @@ impl Sites {
     async fn route(
         &self,
         name: &SiteName,
-        known: Option<(ETag, Arc<Route>)>,
-    ) -> Result<Option<(ETag, Arc<Route>)>, Fault> {
+        known: Option<(Arc<ETag>, Arc<Route>)>,
+    ) -> Result<Option<(Arc<ETag>, Arc<Route>)>, Fault> {
         let Some(key) = keys::route(name.as_str()) else { return Ok(None) };
-        Ok(match self.origin.record(&key, known.as_ref().map(|(etag, _)| etag.clone())).await? {
+        Ok(match self.origin.record(&key, known.as_ref().map(|(etag, _)| ETag::clone(etag))).await? {
             Record::Absent => None,
             Record::Unchanged => known,
-            Record::Read(etag, bytes) => Some((etag, Arc::new(parse(&key, bytes).await?))),
+            Record::Read(etag, bytes) => Some((Arc::new(etag), Arc::new(parse(&key, bytes).await?))),
         })
     }
 

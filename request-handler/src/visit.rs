@@ -30,6 +30,9 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 const ORIGIN_AGENT_CLUSTER: HeaderName = HeaderName::from_static("origin-agent-cluster");
 
+const NOINDEX: HeaderValue = HeaderValue::from_static("noindex");
+const YES: HeaderValue = HeaderValue::from_static("?1");
+
 /// What a visitor asks for, and where.
 #[derive(Clone, Copy)]
 pub(crate) struct Visit<'a> {
@@ -63,7 +66,7 @@ impl Inner {
         let mut response = match (&graced, &outcome.answer) {
             (Some((earlier, file)), _) => {
                 let mut response = self.file(visit, earlier, file, StatusCode::OK, None, account).await?;
-                response.headers_mut().insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
+                response.headers_mut().insert(X_ROBOTS_TAG, NOINDEX);
                 response
             }
             (None, Answer::File(status, name)) => match site.file(name) {
@@ -116,7 +119,7 @@ impl Inner {
             _ => self.files.stand_in(visit.request, file, status, account).await,
         };
         if let Err(Fault::Outdated(_)) = answer {
-            self.plain.forget(&file.stored.key);
+            self.plain.forget(&file.stored.name.key);
         }
         let mut response = answer?;
         visit.tell_ours(&mut response);
@@ -166,10 +169,10 @@ impl<'a> Visit<'a> {
         let headers = response.headers_mut();
         let is_page = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
         if headers.get(CONTENT_TYPE).is_some_and(is_page) {
-            headers.insert(ORIGIN_AGENT_CLUSTER, HeaderValue::from_static("?1"));
+            headers.insert(ORIGIN_AGENT_CLUSTER, YES);
         }
         if self.host.site.is_preview() {
-            headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
+            headers.insert(X_ROBOTS_TAG, NOINDEX);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// control characters. It can be appended to a key or a directory and never leads out of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct SitePath(String);
+pub struct SitePath(Arc<str>);
 
 /// Why a text is no path of a site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +54,7 @@ impl FromStr for SitePath {
         if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return Err(PathError::Segment);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -67,7 +68,7 @@ impl TryFrom<String> for SitePath {
 
 impl From<SitePath> for String {
     fn from(path: SitePath) -> Self {
-        path.0
+        path.as_str().to_owned()
     }
 }
 

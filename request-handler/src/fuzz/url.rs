@@ -34,7 +34,7 @@ pub fn url(input: &[u8]) {
 fn a_host_has_a_name(request: &Parts) {
     let domain = Domain::default();
     let Ok(host) = host::asked(&request.uri, &request.headers, &domain) else { return };
-    assert_eq!(host.text, host.text.to_ascii_lowercase());
+    assert_eq!(*host.text, *host.text.to_ascii_lowercase());
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     assert!(host.text.bytes().all(is_part), "{host:?}");
     if let Some(key) = keys::route(host.site.as_str()) {
