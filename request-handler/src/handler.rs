@@ -41,7 +41,7 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Answers requests from a store. Clones share their caches.
 #[derive(Clone)]
-pub struct Handler(Arc<Inner>);
+pub struct Handler(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     domain: Domain,

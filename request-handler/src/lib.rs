@@ -23,6 +23,8 @@ mod exchange;
 mod fault;
 mod file;
 mod forwarded;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod gate;
 mod grace;
 mod handler;

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use gitdeploy_core::path::LONGEST;
 use gitdeploy_core::rules::HtmlHandling;
 
 /// Files at the root of a site that say how it is served.
@@ -34,6 +35,10 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
     /// Where `path` leads. It is decoded and starts with `/`.
     pub(crate) fn resolve(&mut self, path: &str) -> Resolution {
         let collapsed = collapse(path);
+        // Whatever is tried is longer by a few bytes or shorter by `/index.html`.
+        if collapsed.len() > 2 * LONGEST {
+            return Resolution::Missing;
+        }
         let mut found = self.step(&collapsed);
         for _ in 0..MAX_HOPS {
             match found {
@@ -65,8 +70,9 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
     /// The `404.html` nearest to `path`, in its directory or one above, of at most `levels` directories.
     pub(crate) fn not_found_page(&mut self, path: &str, levels: usize) -> Option<String> {
         let path = collapse(path);
-        let directories: Vec<_> =
-            path.match_indices('/').take(levels).map(|(end, _)| &path[..=end]).collect();
+        // A path of thousands of directories would be looked at as often.
+        let ends = path.match_indices('/').map(|(end, _)| end).take_while(|end| *end <= LONGEST);
+        let directories: Vec<_> = ends.take(levels).map(|end| &path[..=end]).collect();
         directories.into_iter().rev().find_map(|directory| self.at(&format!("{directory}404.html")))
     }
 

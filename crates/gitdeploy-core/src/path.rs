@@ -22,12 +22,12 @@ pub enum PathError {
     #[error("a control character stands in the path")]
     Control,
     /// The path is longer than S3 allows for a key, less what we put before it.
-    #[error("the path is longer than {MAX_PATH} bytes")]
+    #[error("the path is longer than {LONGEST} bytes")]
     TooLong,
 }
 
-/// S3 keys have at most 1,024 bytes; 124 are left for the prefixes of `keys`.
-const MAX_PATH: usize = 900;
+/// The longest path, in bytes: S3 keys have at most 1,024, and 124 are left for the prefixes of `keys`.
+pub const LONGEST: usize = 900;
 
 impl SitePath {
     /// The path as text.
@@ -45,7 +45,7 @@ impl FromStr for SitePath {
     type Err = PathError;
 
     fn from_str(text: &str) -> Result<Self, PathError> {
-        if text.len() > MAX_PATH {
+        if text.len() > LONGEST {
             return Err(PathError::TooLong);
         }
         if text.chars().any(char::is_control) {

@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("build-server", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
     ("request-handler", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
     ("upload-service", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
+    ("fuzz", &["request-handler"]),
     (
         "gitdeploy",
         &[
@@ -46,6 +47,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("hyper", "request-handler"),
     ("hyper-util", "request-handler"),
     ("ipnet", "request-handler"),
+    ("libfuzzer-sys", "fuzz"),
     ("prometheus-client", "request-handler"),
     ("proxy-header", "request-handler"),
     ("redis", "gitdeploy-bus"),
