@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::account::{Account, Decision};
 use crate::body::{self, Bodies, Body};
 use crate::config::Config;
+use crate::explanation;
 use crate::fault::Fault;
+use crate::grants::Grants;
 use crate::host::{self, Domain, HostError};
 use crate::metrics::Metrics;
 use crate::origin::Origin;
@@ -42,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) sites: Sites,
     pub(crate) plain: Plain,
     pub(crate) files: Representations,
+    grants: Grants,
     metrics: Arc<Metrics>,
 }
 
@@ -57,7 +60,8 @@ impl Handler {
             patience: 2 * config.store(),
             files: Representations::new(bodies, sites.clone()),
             sites,
-            plain: Plain::new(origin),
+            plain: Plain::new(origin.clone()),
+            grants: Grants::new(origin),
             metrics,
         }))
     }
@@ -111,8 +115,11 @@ impl Handler {
     /// Answers a request, whatever happens.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Body> {
         let begin = Instant::now();
-        let request = request.into_parts().0;
+        let mut request = request.into_parts().0;
         let mut account = Account::default();
+        if self.0.grants.admit(&mut request, &self.0.domain).await {
+            account.details = Some(Box::default());
+        }
         let mut response = guarded(self.0.respond(&request, &mut account)).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if request.method == Method::HEAD {
@@ -129,6 +136,7 @@ impl Handler {
             duration_ms = begin.elapsed().as_millis(),
             "answered"
         );
+        explanation::tell(&account, &mut response);
         response.extensions_mut().insert(account);
         response
     }
@@ -152,13 +160,18 @@ impl Inner {
             Ok(target) => target,
             // `OPTIONS *` is about the server (RFC 9110 §9.3.7).
             Err(TargetError::NoPath) if request.method == Method::OPTIONS => return visit::options(),
-            Err(error) => return pages::target_refused(error),
+            Err(error) => {
+                account.decision = Some(Decision::Malformed);
+                return pages::target_refused(error);
+            }
         };
         let visit = Visit { request, host: &host, target: &target };
         // One answer may take several requests to the store.
         let answer = tokio::time::timeout(self.patience, self.look(&visit, account)).await;
         answer.unwrap_or(Err(Fault::Timeout(self.patience))).unwrap_or_else(|fault| {
             tracing::debug!(%fault, host = host.text, path = &*target.path, "cannot answer");
+            account.decision = Some(Decision::Fault);
+            account.note(|details| details.fault = Some(fault.to_string()));
             pages::unavailable(&fault)
         })
     }
@@ -172,13 +185,20 @@ impl Inner {
     }
 
     async fn visit(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Response<Body>, Fault> {
-        let Place { site, route } = self.sites.find(&visit.host.site).await?;
+        let Place { site, route, trail } = self.sites.find(&visit.host.site).await?;
         account.deployment = site.id().cloned();
+        account.note(|details| (details.trail, details.route) = (Some(trail), route.clone()));
         match &site {
             Site::Published(published) => self.published(visit, published, route.as_ref(), account).await,
             Site::Plain(id) => self.plain(visit, id, account).await,
-            Site::Unfinished(status) => Ok(pages::unfinished(status)),
-            Site::Absent => Ok(visit.no_site()),
+            Site::Unfinished(status) => {
+                account.decision = Some(Decision::Unfinished);
+                Ok(pages::unfinished(status))
+            }
+            Site::Absent => {
+                account.decision = Some(Decision::NoSite);
+                Ok(visit.no_site())
+            }
         }
     }
 }

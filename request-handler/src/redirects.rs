@@ -33,6 +33,8 @@ pub(crate) struct Asked<'a> {
 #[derive(Debug)]
 pub(crate) struct Match<'a> {
     pub(crate) rule: &'a Redirect,
+    /// Where it stands among the rules.
+    pub(crate) place: usize,
     captures: Captures<'a>,
     /// How gladly the visitor reads a language that the rule names, if it names any.
     weight: Option<u16>,
@@ -75,10 +77,15 @@ impl Redirects {
                     continue;
                 }
             }
-            found.push(Match { rule, captures, weight });
+            found.push(Match { rule, place, captures, weight });
         }
         prefer_languages(&mut found);
         found
+    }
+
+    /// The rule that stands at a place.
+    pub(crate) fn rule(&self, place: usize) -> Option<&Redirect> {
+        self.rules.get(place)
     }
 }
 
