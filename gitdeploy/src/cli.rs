@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Promote(Promote),
     /// Serve the deployment before the one in production
     Rollback(Rollback),
+    /// Say who may see a project's site: everybody, who knows a password, or nobody
+    Protect(Protect),
     /// Stop a build
     Cancel(Cancel),
     /// Open a site in the browser, or the dashboard
@@ -173,6 +175,29 @@ pub(crate) struct Rollback {
     pub(crate) project: ProjectId,
     #[command(flatten)]
     pub(crate) platform: Platform,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Protect {
+    /// The project
+    pub(crate) project: ProjectId,
+    /// Let in who knows the password: it is asked for or, without a terminal, the first line of standard input
+    #[arg(long, visible_alias = "password-stdin")]
+    pub(crate) password: bool,
+    /// Show everybody that the site is being worked on; `=off` ends that, and leaves a password
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    pub(crate) maintenance: Option<Switch>,
+    /// Let everybody in: no password, no maintenance
+    #[arg(long, conflicts_with_all = ["password", "maintenance"])]
+    pub(crate) off: bool,
+    #[command(flatten)]
+    pub(crate) platform: Platform,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Debug, Args)]

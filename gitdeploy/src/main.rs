@@ -11,6 +11,7 @@ mod logs;
 mod open;
 mod plan;
 mod platform;
+mod protect;
 mod source;
 mod up;
 mod view;
@@ -60,6 +61,7 @@ async fn run(command: Command, vars: Vars) -> anyhow::Result<ExitCode> {
         Command::Logs(logs) => logs::logs(logs).await,
         Command::Promote(promote) => change::promote(promote).await,
         Command::Rollback(rollback) => change::rollback(rollback).await,
+        Command::Protect(protect) => protect::protect(protect).await,
         Command::Cancel(cancel) => change::cancel(cancel).await,
         Command::Open(open) => open::open(open).await,
         Command::BuildServer => unreachable!("it is run before the runtime starts"),

@@ -95,6 +95,10 @@ pub(crate) enum Decision {
     Missing,
     /// The method is not one that reads.
     Method,
+    /// The visitor has to give the site's password.
+    Password,
+    /// The site is being worked on.
+    Maintenance,
     /// The path cannot be looked up.
     Malformed,
     /// A build is on its way, or has failed.
@@ -140,6 +144,8 @@ impl Decision {
             Self::NotFoundPage => "not-found-page",
             Self::Missing => "missing",
             Self::Method => "method",
+            Self::Password => "password",
+            Self::Maintenance => "maintenance",
             Self::Malformed => "malformed",
             Self::Unfinished => "unfinished",
             Self::NoSite => "no-site",

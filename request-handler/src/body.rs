@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
-use gitdeploy_core::Key;
-use gitdeploy_store::{ByteRange, ETag, ObjectBody, StoreError};
+use gitdeploy_store::{ByteRange, ObjectBody, StoreError};
 
 use crate::account::{Account, Source};
 use crate::cached::{Cached, Loaded};
 use crate::fault::Fault;
-use crate::file::Stored;
+use crate::file::{Name, Stored};
 use crate::origin::Origin;
 use crate::range::Part;
 
@@ -32,7 +31,7 @@ const STALL: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Bodies {
     origin: Origin,
-    kept: Arc<Cached<(Key, ETag), Bytes>>,
+    kept: Arc<Cached<Arc<Name>, Bytes>>,
 }
 
 impl Bodies {
@@ -56,10 +55,10 @@ impl Bodies {
         if file.bytes > MAX_KEPT {
             account.source = Some(Source::Store);
             let begin = Instant::now();
-            let object = self.origin.open(&file.key, &file.etag, range).await?;
+            let object = self.origin.open(&file.name.key, &file.name.etag, range).await?;
             account.store_time += begin.elapsed();
             if object.meta.bytes != file.bytes {
-                let (key, found) = (&file.key, object.meta.bytes);
+                let (key, found) = (&file.name.key, object.meta.bytes);
                 let expected = file.bytes;
                 return Err(Fault::Damaged(format!(
                     "`{key}` has {found} bytes where {expected} are expected"
@@ -111,21 +110,20 @@ impl Bodies {
         if file.bytes == 0 {
             return Ok(Bytes::new());
         }
-        let name = (file.key.clone(), file.etag.clone());
+        if let Some(bytes) = self.kept.ready(&file.name) {
+            return Ok(bytes);
+        }
         let load = |_| {
-            let (origin, (key, etag), bytes) = (self.origin.clone(), name.clone(), file.bytes);
+            let (origin, name, bytes) = (self.origin.clone(), Arc::clone(&file.name), file.bytes);
             async move {
-                let body = origin.whole(&key, &etag, bytes).await?;
+                let body = origin.whole(&name.key, &name.etag, bytes).await?;
                 let weight = body.len();
                 Ok(Loaded::for_ever(body, weight))
             }
         };
-        if let Some(bytes) = self.kept.ready(&name) {
-            return Ok(bytes);
-        }
         account.source = Some(Source::Store);
         let begin = Instant::now();
-        let bytes = self.kept.get(&name, load).await;
+        let bytes = self.kept.get(&file.name, load).await;
         account.store_time += begin.elapsed();
         bytes
     }

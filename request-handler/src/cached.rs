@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
@@ -30,7 +31,8 @@ const STALE: Duration = Duration::from_hours(1);
 
 /// Values by key, up to a total weight.
 pub(crate) struct Cached<K, V> {
-    kept: moka::sync::Cache<K, Kept<V>>,
+    /// The hash is keyed, so that nobody can name hosts that collide, and quick.
+    kept: moka::sync::Cache<K, Kept<V>, RandomState>,
     flights: Mutex<Flights<K, V>>,
 }
 
@@ -110,7 +112,7 @@ where
         let kept = moka::sync::Cache::builder()
             .max_capacity(capacity)
             .weigher(|_, kept: &Kept<V>| kept.loaded.weight)
-            .build();
+            .build_with_hasher(RandomState::default());
         Arc::new(Self { kept, flights: Mutex::new(Flights { under_way: HashMap::new(), started: 0 }) })
     }
 

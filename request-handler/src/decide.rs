@@ -3,7 +3,7 @@
 //! Pure functions over what is known of a deployment; nothing is read here.
 
 use gitdeploy_core::content_type;
-use gitdeploy_core::rules::{Dialect, Spa};
+use gitdeploy_core::rules::{Dialect, Spa, is_status};
 use http::header::{ACCEPT, HeaderName};
 use http::{HeaderMap, Method, StatusCode};
 
@@ -122,7 +122,7 @@ fn apply(
     if yields && !rule.force && *found != Resolution::Missing {
         return None;
     }
-    let destination = Destination::of(&matched.target(), question.asked.host);
+    let destination = Destination::of(&matched.target()?, question.asked.host);
     if rule.is_rewrite() {
         let is_read = matches!(*question.method, Method::GET | Method::HEAD);
         let answer = rewrite(site, &destination, status(rule.status)?).filter(|_| is_read)?;
@@ -160,8 +160,9 @@ fn leads_back(site: &Published, question: &Question<'_>, destination: &Destinati
     collapse(&path) == here || matches!(site.pages().resolve(&path), Resolution::Redirect(to) if *to == *here)
 }
 
+/// A status that a rule may have. Whatever a damaged manifest says, a body does not follow a 100 or a 204.
 fn status(code: u16) -> Option<StatusCode> {
-    StatusCode::from_u16(code).ok()
+    StatusCode::from_u16(code).ok().filter(|_| is_status(code))
 }
 
 /// Whether a path looks like that of a script, an image or the like, which is never the address of a page.

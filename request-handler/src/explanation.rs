@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, HeaderName};
 use http::{HeaderMap, HeaderValue, Response};
 
 use crate::account::{Account, Decision, Details, FoundBy, Source};
-use crate::cache_policy::CachePolicy;
+use crate::cache_policy;
 use crate::coding::Coding;
 
 const EXPLANATION: HeaderName = HeaderName::from_static(HEADER);
@@ -20,7 +20,7 @@ pub(crate) fn tell<B>(account: &Account, response: &mut Response<B>) {
     if let Ok(value) = HeaderValue::try_from(explanation) {
         headers.insert(EXPLANATION, value);
     }
-    CachePolicy::Never.overrule(headers);
+    cache_policy::keep_never(headers);
 }
 
 fn explained(account: &Account, details: &Details, headers: &HeaderMap) -> Explanation {

@@ -1,5 +1,6 @@
 //! A file as it is sent. What is the same in every answer is made once, when the file is first asked for.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use gitdeploy_core::hash::Sha256;
@@ -41,14 +42,20 @@ pub(crate) struct File {
 /// A content in the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
-    /// Where it is.
-    pub(crate) key: Key,
-    /// What the store calls it.
-    pub(crate) etag: ETag,
+    pub(crate) name: Arc<Name>,
     /// Its size.
     pub(crate) bytes: u64,
     /// The value of `Repr-Digest`, if the hash is known.
     pub(crate) digest: Option<HeaderValue>,
+}
+
+/// What a content is asked for by, and kept in memory under.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Name {
+    /// Where it is.
+    pub(crate) key: Key,
+    /// What the store calls it.
+    pub(crate) etag: ETag,
 }
 
 /// A compressed copy of a file.
@@ -64,16 +71,14 @@ impl File {
     pub(crate) fn of_manifest(manifest: &Manifest, path: &SitePath, file: &manifest::File) -> Self {
         let tag = visitors_tag(&file.sha256);
         let stored = Stored {
-            key: manifest.key_of(path, file),
-            etag: ETag(file.etag.clone()),
+            name: Name::of(manifest.key_of(path, file), ETag(file.etag.clone())),
             bytes: file.bytes,
             digest: Some(digest::header(&file.sha256)),
         };
         let variants = Encoding::ALL.into_iter().filter_map(|encoding| {
             let variant = file.variants.get(&encoding)?;
             let stored = Stored {
-                key: keys::variant(&manifest.id, encoding, path),
-                etag: ETag(variant.etag.clone()),
+                name: Name::of(keys::variant(&manifest.id, encoding, path), ETag(variant.etag.clone())),
                 bytes: variant.bytes,
                 digest: variant.sha256.as_ref().map(digest::header),
             };
@@ -109,7 +114,7 @@ impl File {
         let key = keys::output(id, path);
         Self {
             path: path.clone(),
-            stored: Stored { key, etag: meta.etag, bytes: meta.bytes, digest: None },
+            stored: Stored { name: Name::of(key, meta.etag), bytes: meta.bytes, digest: None },
             content_type,
             policy: CachePolicy::Revalidate,
             tag,
@@ -119,6 +124,12 @@ impl File {
             link: None,
             dictionary: None,
         }
+    }
+}
+
+impl Name {
+    fn of(key: Key, etag: ETag) -> Arc<Self> {
+        Arc::new(Self { key, etag })
     }
 }
 

@@ -1,26 +1,32 @@
 //! From a request to an answer.
 
+use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use gitdeploy_bus::RouteNews;
+use gitdeploy_core::Password;
 use gitdeploy_store::ObjectStore;
 use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, Decision};
 use crate::body::{self, Bodies, Body};
+use crate::cache_policy;
 use crate::config::Config;
 use crate::explanation;
 use crate::fault::Fault;
+use crate::gate::{self, Gate, Passage};
 use crate::grants::Grants;
 use crate::host::{self, Domain, HostError};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Refused};
 use crate::origin::Origin;
 use crate::pages;
 use crate::plain::Plain;
@@ -33,9 +39,11 @@ use crate::visit::{self, Visit};
 /// Where a host that is none of a site's says that the proxy answers.
 const HEALTH: &str = "/healthz";
 
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+
 /// Answers requests from a store. Clones share their caches.
 #[derive(Clone)]
-pub struct Handler(Arc<Inner>);
+pub struct Handler(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     domain: Domain,
@@ -44,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) sites: Sites,
     pub(crate) plain: Plain,
     pub(crate) files: Representations,
+    gate: Gate,
     grants: Grants,
     metrics: Arc<Metrics>,
 }
@@ -62,6 +71,7 @@ impl Handler {
             sites,
             plain: Plain::new(origin.clone()),
             grants: Grants::new(origin),
+            gate: Gate::default(),
             metrics,
         }))
     }
@@ -112,16 +122,27 @@ impl Handler {
         self.0.metrics.text()
     }
 
-    /// Answers a request, whatever happens.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body> {
-        let begin = Instant::now();
-        let mut request = request.into_parts().0;
-        let mut account = Account::default();
+    /// Answers a request, whatever happens. Of its body only a form with a site's password is read.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.tell(request, &mut Account::default()).await
+    }
+
+    /// Answers a request, and notes in `account` how it came to the answer.
+    pub(crate) async fn tell<B>(&self, request: Request<B>, account: &mut Account) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (mut request, body) = request.into_parts();
         if self.0.grants.admit(&mut request, &self.0.domain).await {
             account.details = Some(Box::default());
         }
-        let mut response = guarded(self.0.respond(&request, &mut account)).await;
-        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let mut response = guarded(self.0.respond(&request, body, account)).await;
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if request.method == Method::HEAD {
             *response.body_mut() = body::full("");
         }
@@ -133,11 +154,9 @@ impl Handler {
             decision = account.decision.map(Decision::name),
             redirect_line = account.redirect_line,
             header_lines = ?account.header_lines,
-            duration_ms = begin.elapsed().as_millis(),
             "answered"
         );
-        explanation::tell(&account, &mut response);
-        response.extensions_mut().insert(account);
+        explanation::tell(account, &mut response);
         response
     }
 }
@@ -147,8 +166,20 @@ async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body>
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| pages::internal_error())
 }
 
+/// What a visitor comes to.
+enum Sight {
+    /// The answer.
+    Answer(Response<Body>),
+    /// A site that this password opens.
+    Locked(Password),
+}
+
 impl Inner {
-    async fn respond(&self, request: &Parts, account: &mut Account) -> Response<Body> {
+    async fn respond<B>(&self, request: &Parts, body: B, account: &mut Account) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let host = match host::asked(&request.uri, &request.headers, &self.domain) {
             Ok(host) => host,
             // A load balancer asks by our address, never by the name of a site: no site loses a path to it.
@@ -167,28 +198,72 @@ impl Inner {
         };
         let visit = Visit { request, host: &host, target: &target };
         // One answer may take several requests to the store.
-        let answer = tokio::time::timeout(self.patience, self.look(&visit, account)).await;
-        answer.unwrap_or(Err(Fault::Timeout(self.patience))).unwrap_or_else(|fault| {
-            tracing::debug!(%fault, host = host.text, path = &*target.path, "cannot answer");
-            account.decision = Some(Decision::Fault);
-            account.note(|details| details.fault = Some(fault.to_string()));
-            pages::unavailable(&fault)
-        })
+        let sight = tokio::time::timeout(self.patience, self.look(&visit, account)).await;
+        match sight.unwrap_or(Err(Fault::Timeout(self.patience))) {
+            Ok(Sight::Answer(response)) => response,
+            Ok(Sight::Locked(password)) => {
+                let response = self.gate.answer(&visit, &password, body).await;
+                if matches!(
+                    response.status(),
+                    StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+                ) {
+                    self.metrics.refused(Refused::Guesses);
+                }
+                response
+            }
+            Err(fault) => {
+                tracing::debug!(%fault, host = &*host.text, path = &*target.path, "cannot answer");
+                account.decision = Some(Decision::Fault);
+                account.note(|details| details.fault = Some(fault.to_string()));
+                pages::unavailable(&fault)
+            }
+        }
     }
 
     /// What there is to see. A site that was replaced between its manifest and its file is known on a second look.
-    async fn look(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Response<Body>, Fault> {
+    async fn look(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Sight, Fault> {
         match self.visit(visit, account).await {
             Err(Fault::Outdated(_)) => self.visit(visit, account).await,
             answer => answer,
         }
     }
 
-    async fn visit(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Response<Body>, Fault> {
-        let Place { site, route, trail } = self.sites.find(&visit.host.site).await?;
-        account.deployment = site.id().cloned();
-        account.note(|details| (details.trail, details.route) = (Some(trail), route.clone()));
-        match &site {
+    /// What is at the host, as far as the visitor may see it.
+    async fn visit(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Sight, Fault> {
+        let place = self.sites.find(&visit.host.site).await?;
+        account.deployment = place.site.id().cloned();
+        account.note(|details| (details.trail, details.route) = (Some(place.trail), place.route.clone()));
+        let Some(protecting) = self.sites.protecting(&visit.host.site, &place).await? else {
+            return self.site(visit, &place, account).await.map(Sight::Answer);
+        };
+        match Passage::of(&protecting.protection, visit, Timestamp::now()) {
+            Passage::Closed => {
+                account.decision = Some(Decision::Maintenance);
+                Ok(Sight::Answer(pages::maintenance()))
+            }
+            Passage::Locked(password) => {
+                account.decision = Some(Decision::Password);
+                Ok(Sight::Locked(password.clone()))
+            }
+            Passage::Free => {
+                let mut response = self.site(visit, &place, account).await?;
+                // The page that asked for the password was still open in another tab.
+                if response.status() == StatusCode::METHOD_NOT_ALLOWED && gate::is_form(visit) {
+                    response = gate::again(visit);
+                }
+                cache_policy::keep_private(response.headers_mut());
+                Ok(Sight::Answer(response))
+            }
+        }
+    }
+
+    async fn site(
+        &self,
+        visit: &Visit<'_>,
+        Place { site, route, .. }: &Place,
+        account: &mut Account,
+    ) -> Result<Response<Body>, Fault> {
+        match site {
             Site::Published(published) => self.published(visit, published, route.as_ref(), account).await,
             Site::Plain(id) => self.plain(visit, id, account).await,
             Site::Unfinished(status) => {

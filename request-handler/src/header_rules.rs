@@ -8,6 +8,12 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::index::Index;
 
+/// How much may be set for one answer, in bytes: clients refuse heads that are much larger, and proxies in front of us.
+const MOST: usize = 16 << 10;
+
+/// What belongs to a header beside its name and its value, in bytes: `: ` and the end of the line.
+const FRAME: usize = 4;
+
 /// What the author of a deployment does to the headers of answers.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderRules {
@@ -37,7 +43,8 @@ impl HeaderRules {
     }
 
     /// Applies the rules that are about a request for `path`, as it was sent, at `host`, and returns their lines.
-    /// What we say by ourselves is replaced by the first rule that sets the same; further ones add to it.
+    /// What we say by ourselves is replaced by the first rule that sets the same; further ones add to it. From the
+    /// first on that has no room in the head, none are set.
     pub(crate) fn apply<B>(&self, host: &str, path: &str, response: &mut Response<B>) -> Vec<u32> {
         let status = response.status();
         let mut lines = Vec::new();
@@ -45,6 +52,7 @@ impl HeaderRules {
             return lines;
         }
         let mut set = HashSet::new();
+        let mut room = MOST;
         let headers = response.headers_mut();
         for place in self.index.candidates(path) {
             let rule = &self.rules[place];
@@ -56,7 +64,15 @@ impl HeaderRules {
             for (name, value) in &rule.set {
                 // What is not there may be there in the next moment.
                 let is_refused = *name == CACHE_CONTROL && !is_kept(status);
-                let Some(value) = value.fill(&captures).filter(|_| !is_refused) else { continue };
+                if is_refused {
+                    continue;
+                }
+                let most = room.saturating_sub(name.as_str().len() + FRAME);
+                let Some(value) = value.fill(&captures, most) else {
+                    room = 0;
+                    continue;
+                };
+                room = most - value.len();
                 if set.insert(name) && *name != VARY {
                     headers.insert(name, value);
                 } else {
@@ -74,14 +90,15 @@ fn is_kept(status: StatusCode) -> bool {
 
 impl Rule {
     fn new(rule: &HeaderRule) -> Self {
-        let name = |text: &str| text.parse().ok().filter(|_| !is_of_the_server(text));
+        let name =
+            |text: &str| text.parse().ok().filter(|name: &HeaderName| !is_of_the_server(name.as_str()));
         let captured =
             |template: &Template| template.names().any(|name| rule.path.names().any(|own| own == name));
         let value = |template: &Template| {
             if captured(template) {
                 Some(Value::Template(template.clone()))
             } else {
-                fixed(template).map(Value::Fixed)
+                sendable(template.as_str()).map(Value::Fixed)
             }
         };
         Self {
@@ -99,17 +116,18 @@ impl Rule {
 }
 
 impl Value {
-    fn fill(&self, captures: &Captures<'_>) -> Option<HeaderValue> {
+    /// The value, if it has at most `most` bytes.
+    fn fill(&self, captures: &Captures<'_>, most: usize) -> Option<HeaderValue> {
         match self {
-            Self::Fixed(value) => Some(value.clone()),
-            Self::Template(template) => HeaderValue::from_str(&template.expand(captures)).ok(),
+            Self::Fixed(value) => (value.len() <= most).then(|| value.clone()),
+            Self::Template(template) => sendable(&template.expand(captures, most)?),
         }
     }
 }
 
-/// A value as it stands. Text beyond ASCII is sent as UTF-8, as other servers do.
-fn fixed(template: &Template) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(template.as_str().as_bytes()).ok()
+/// A value. Text beyond ASCII is sent as UTF-8, as other servers do.
+fn sendable(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(text.as_bytes()).ok()
 }
 
 #[cfg(test)]
@@ -160,5 +178,32 @@ mod tests {
             let shown = applied(rules, path, status);
             assert_eq!(shown, (expected, lines), "{path} {status}");
         }
+    }
+
+    #[test]
+    fn what_is_ours_stays_ours_however_it_is_written() {
+        let mut rule = HeaderRule::of(Pattern::parse("/*").unwrap(), 1);
+        rule.set = ["Location", "content-length", "X"].map(|name| (name.to_owned(), "1".into())).to_vec();
+        rule.unset = vec!["LOCATION".to_owned()];
+        let mut response = Response::builder().header("location", "/x").body(()).unwrap();
+        HeaderRules::new(&[rule]).apply("a.test", "/", &mut response);
+        let names: Vec<_> = response.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(
+            (names, &response.headers()["location"]),
+            (vec!["location", "x"], &HeaderValue::from_static("/x"))
+        );
+    }
+
+    #[test]
+    fn a_head_does_not_grow_without_bounds() {
+        let long = "x".repeat(1990);
+        let rules = (0..9)
+            .map(|number| format!("/*\n  {number}: {long}\n  {number}-: :splat\n"))
+            .collect::<Vec<_>>()
+            .concat();
+        let (shown, lines) = applied(&rules, &format!("/{}", "y".repeat(3000)), 200);
+        assert_eq!(lines.len(), 9);
+        let values = |character: &str| shown.matches(&format!("={character}")).count();
+        assert_eq!((values("x"), values("y")), (3, 3), "{}", shown.len());
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use gitdeploy_core::OutputId;
 use http::{HeaderMap, HeaderValue, Uri, header};
@@ -41,7 +42,7 @@ pub(crate) enum HostError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
     /// The host in lower case and in ASCII, without its port.
-    pub(crate) text: String,
+    pub(crate) text: Arc<str>,
     /// What it is looked up by.
     pub(crate) site: SiteName,
 }
@@ -59,11 +60,13 @@ pub(crate) fn asked(uri: &Uri, headers: &HeaderMap, domain: &Domain) -> Result<H
     };
     let host = without_port(&asked).and_then(in_ascii).ok_or_else(|| malformed(&asked))?;
     if let Some(below) = host.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')) {
-        if below.split('.').any(|label| label.parse::<OutputId>().is_err()) {
-            return Err(malformed(&asked));
-        }
-        let site = SiteName::Label(below.parse().map_err(|_| HostError::NotServed(host.clone()))?);
-        return Ok(Host { text: host, site });
+        return match below.parse() {
+            Ok(label) => Ok(Host { site: SiteName::Label(label), text: host.into() }),
+            Err(_) if below.split('.').all(|label| label.parse::<OutputId>().is_ok()) => {
+                Err(HostError::NotServed(host))
+            }
+            Err(_) => Err(malformed(&asked)),
+        };
     }
     if host.len() > MAX_HOST || !is_host(&host) {
         return Err(malformed(&asked));
@@ -72,7 +75,8 @@ pub(crate) fn asked(uri: &Uri, headers: &HeaderMap, domain: &Domain) -> Result<H
     if host == domain.as_str() || is_address(&host) || !host.contains('.') {
         return Err(HostError::NotServed(host));
     }
-    Ok(Host { site: SiteName::Custom(host.clone()), text: host })
+    let text: Arc<str> = host.into();
+    Ok(Host { site: SiteName::Custom(Arc::clone(&text)), text })
 }
 
 impl Domain {

@@ -2,6 +2,9 @@
 //!
 //! It only reads, and needs nothing but the object store.
 
+// A connection's future holds one of the SDK for S3, which is nested more than a hundred deep.
+#![recursion_limit = "256"]
+
 mod access_log;
 mod account;
 mod admin;
@@ -21,6 +24,9 @@ mod explanation;
 mod fault;
 mod file;
 mod forwarded;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+mod gate;
 mod grace;
 mod grants;
 mod handler;

@@ -1,6 +1,7 @@
 //! The pages that the proxy shows itself.
 
 mod layout;
+mod password;
 
 use gitdeploy_core::{BuildStatus, State};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
@@ -12,6 +13,7 @@ use crate::fault::Fault;
 use crate::host::HostError;
 use crate::target::TargetError;
 use layout::{Page, Tone, escape};
+pub(crate) use password::{Asking, password};
 
 /// After how many seconds a visitor may try again when the store fails, and when a build goes on.
 const SOON: u32 = 5;
@@ -135,6 +137,13 @@ pub(crate) fn unfinished(status: &BuildStatus) -> Response<Body> {
     let sentence = format!("There is nothing to show here: a build of {project} {what}.{cause}");
     let page = Page::new(StatusCode::NOT_FOUND, title, sentence);
     Page { tone: Tone::Wrong, more: log("See its log").into(), ..page }.response()
+}
+
+/// That a site is closed for a while.
+pub(crate) fn maintenance() -> Response<Body> {
+    let text = "Somebody is working on this site. Please come back a little later.";
+    let page = Page::new(StatusCode::SERVICE_UNAVAILABLE, "This site will be back soon", text);
+    Page { tone: Tone::Later, retry_after: Some(60), ..page }.response()
 }
 
 /// That a site has as many visitors at once as one site may have.

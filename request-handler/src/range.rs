@@ -12,6 +12,10 @@ use crate::validators::EntityTag;
 /// How many parts are sent at once: more are asked for by nobody who reads a file in turn.
 const MOST: usize = 8;
 
+/// The largest file of which parts are sent, in bytes: none is larger, whatever a damaged manifest says, and the length of
+/// several parts with their heads is a number still.
+const LARGEST: u64 = i64::MAX as u64;
+
 /// What a request wants of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selection {
@@ -66,7 +70,7 @@ fn header_value(text: &str) -> HeaderValue {
 /// §14.2 permits. Of a good set, what the file does not have is left out (§14.1.1).
 fn parse(set: &str, bytes: u64) -> Selection {
     let Some((unit, set)) = set.split_once('=') else { return Selection::Whole };
-    if !unit.eq_ignore_ascii_case("bytes") || bytes == 0 {
+    if !unit.eq_ignore_ascii_case("bytes") || bytes == 0 || bytes > LARGEST {
         return Selection::Whole;
     }
     let listed = set.split(',').map(|part| part.trim_matches([' ', '\t'])).filter(|part| !part.is_empty());
@@ -125,6 +129,13 @@ mod tests {
 
     fn part(start: u64, end: u64) -> Selection {
         Selection::Part(ByteRange { start, end })
+    }
+
+    #[test]
+    fn no_parts_are_sent_of_a_file_that_cannot_be() {
+        let halves = "bytes=0-4,5-";
+        assert!(matches!(parse(halves, LARGEST), Selection::Parts(_)));
+        assert_eq!(parse(halves, LARGEST + 1), Selection::Whole);
     }
 
     #[test]

@@ -11,6 +11,10 @@ use crate::index::Index;
 use crate::languages;
 use crate::varies::Varies;
 
+/// How many rules that are about a request are tried, if one after the other does not apply after all. A site may have
+/// thousands for one path, and each may have a target as long as an address.
+const MOST_TRIED: usize = 100;
+
 /// The redirects of a deployment.
 #[derive(Debug, Default)]
 pub(crate) struct Redirects {
@@ -78,6 +82,9 @@ impl Redirects {
                 }
             }
             found.push(Match { rule, place, captures, weight });
+            if found.len() == MOST_TRIED {
+                break;
+            }
         }
         prefer_languages(&mut found);
         found
@@ -90,8 +97,8 @@ impl Redirects {
 }
 
 impl Match<'_> {
-    /// The target with what was captured.
-    pub(crate) fn target(&self) -> String {
+    /// The target with what was captured, if it is not too long for an address.
+    pub(crate) fn target(&self) -> Option<String> {
         self.rule.target(&self.captures)
     }
 }
@@ -174,7 +181,7 @@ mod tests {
         let asked = Asked { host: "site.test", query, headers: &headers, country };
         let mut varies = Varies::default();
         let found = redirects.matching(&asked, path, &mut varies);
-        (found.iter().map(Match::target).collect::<Vec<_>>().join(" "), varies)
+        (found.iter().filter_map(Match::target).collect::<Vec<_>>().join(" "), varies)
     }
 
     #[test]
@@ -214,6 +221,14 @@ mod tests {
             assert_eq!(targets(rules, "/", language, None), (expected.to_owned(), by_language), "{language}");
         }
         assert_eq!(targets(rules, "/x", "de", None), (String::new(), Varies::default()));
+    }
+
+    #[test]
+    fn a_hundred_rules_are_tried() {
+        let rules = (0..200).map(|number| format!("/ q{number}=:x /{number}\n")).collect::<Vec<_>>().concat();
+        let query = (50..200).map(|number| format!("&q{number}")).collect::<Vec<_>>().concat();
+        let (found, _) = targets(&rules, &format!("/?{query}"), "", None);
+        assert!(found.starts_with("/50 /51 ") && found.ends_with(" /149"), "{found}");
     }
 
     #[test]

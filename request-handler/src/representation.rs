@@ -27,6 +27,11 @@ use crate::range::{self, Selection};
 use crate::sites::Sites;
 use crate::validators::{self, EntityTag, Verdict};
 
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+
+/// As many headers as most answers have, so that room for them is made once.
+const MOST_HEADERS: usize = 12;
+
 /// Files as they are sent to visitors.
 pub(crate) struct Representations {
     bodies: Bodies,
@@ -135,6 +140,7 @@ impl Representations {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
+        headers.reserve(MOST_HEADERS);
         headers.insert(CONTENT_TYPE, file.content_type.clone());
         headers.insert(CONTENT_LENGTH, chosen.bytes().into());
         if let Some(coding) = chosen.coding() {
@@ -259,7 +265,7 @@ fn partial(request: &Parts, file: &File, body: Body) -> Response<Body> {
 fn say_policy(response: &mut Response<Body>, file: &File) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, file.policy.header());
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(ACCEPT_RANGES, BYTES);
 }
 
 /// Says what of a request another representation would depend on, also where this one is sent as it is.

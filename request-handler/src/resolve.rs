@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use gitdeploy_core::path::LONGEST;
 use gitdeploy_core::rules::HtmlHandling;
 
 /// Files at the root of a site that say how it is served.
@@ -34,6 +35,10 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
     /// Where `path` leads. It is decoded and starts with `/`.
     pub(crate) fn resolve(&mut self, path: &str) -> Resolution {
         let collapsed = collapse(path);
+        // Whatever is tried is longer by a few bytes or shorter by `/index.html`.
+        if collapsed.len() > 2 * LONGEST {
+            return Resolution::Missing;
+        }
         let mut found = self.step(&collapsed);
         for _ in 0..MAX_HOPS {
             match found {
@@ -65,8 +70,9 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
     /// The `404.html` nearest to `path`, in its directory or one above, of at most `levels` directories.
     pub(crate) fn not_found_page(&mut self, path: &str, levels: usize) -> Option<String> {
         let path = collapse(path);
-        let directories: Vec<_> =
-            path.match_indices('/').take(levels).map(|(end, _)| &path[..=end]).collect();
+        // A path of thousands of directories would be looked at as often.
+        let ends = path.match_indices('/').map(|(end, _)| end).take_while(|end| *end <= LONGEST);
+        let directories: Vec<_> = ends.take(levels).map(|end| &path[..=end]).collect();
         directories.into_iter().rev().find_map(|directory| self.at(&format!("{directory}404.html")))
     }
 
@@ -170,16 +176,16 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
     fn serve(&mut self, path: &str) -> Option<String> {
         let page = path.strip_suffix('/');
         match (self.handling, page) {
-            (HtmlHandling::Auto, Some(_)) => self.at(&format!("{path}index.html")),
-            (HtmlHandling::Auto, None) => self.at(path).or_else(|| self.at(&format!("{path}.html"))),
+            (HtmlHandling::Auto, Some(_)) => self.at(&[path, "index.html"].concat()),
+            (HtmlHandling::Auto, None) => self.at(path).or_else(|| self.at(&[path, ".html"].concat())),
             (HtmlHandling::Force, Some(page)) => {
-                self.at(&format!("{path}index.html")).or_else(|| self.at(&format!("{page}.html")))
+                self.at(&[path, "index.html"].concat()).or_else(|| self.at(&[page, ".html"].concat()))
             }
             (HtmlHandling::Drop, Some("")) => self.at("/index.html"),
             (HtmlHandling::Drop, None) => self
                 .at(path)
-                .or_else(|| self.at(&format!("{path}.html")))
-                .or_else(|| self.at(&format!("{path}/index.html"))),
+                .or_else(|| self.at(&[path, ".html"].concat()))
+                .or_else(|| self.at(&[path, "/index.html"].concat())),
             (HtmlHandling::Force | HtmlHandling::None, None) => self.at(path),
             (HtmlHandling::Drop | HtmlHandling::None, Some(_)) => None,
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use gitdeploy_core::hash::Sha256;
 use gitdeploy_core::manifest::Caching;
 use gitdeploy_core::rules::Serve;
-use gitdeploy_core::{BuildStatus, Manifest, OutputId, SitePath};
+use gitdeploy_core::{BuildStatus, Manifest, OutputId, ProjectId, SitePath};
 use gitdeploy_store::ETag;
 
 use crate::dictionary;
@@ -53,6 +53,15 @@ impl Site {
             Self::Published(published) => Some(&published.manifest.id),
             Self::Plain(id) => Some(id),
             Self::Unfinished(_) | Self::Absent => None,
+        }
+    }
+
+    /// The project that it is one of, as far as is known.
+    pub(crate) fn project(&self) -> Option<&ProjectId> {
+        match self {
+            Self::Published(published) => published.manifest.project.as_ref(),
+            Self::Unfinished(status) => Some(&status.project),
+            Self::Plain(_) | Self::Absent => None,
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use gitdeploy_core::{DeploymentId, OutputId};
 
 /// What separates a branch, or a pull request, from its project in a label.
-const OF_A_BRANCH: &str = "--";
+const OF_A_BRANCH: &[u8] = b"--";
 
 /// What a host is looked up by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,7 +16,7 @@ pub(crate) enum SiteName {
     /// The label before our domain: a project, a branch of one, a deployment, or a prefix of the store.
     Label(OutputId),
     /// A host of its owner's, in lower case and in ASCII.
-    Custom(String),
+    Custom(Arc<str>),
 }
 
 impl SiteName {
@@ -42,8 +43,8 @@ impl SiteName {
             // `xn--` begins a label that is written in another script (RFC 5890 §2.3.1).
             Self::Label(label) => {
                 let label = label.as_str();
-                self.deployment().is_some()
-                    || label.strip_prefix("xn--").unwrap_or(label).contains(OF_A_BRANCH)
+                let own = label.strip_prefix("xn--").unwrap_or(label).as_bytes();
+                DeploymentId::is(label) || own.windows(OF_A_BRANCH.len()).any(|pair| pair == OF_A_BRANCH)
             }
             Self::Custom(_) => false,
         }
@@ -55,7 +56,7 @@ impl FromStr for SiteName {
 
     /// What is no label is the name of a host.
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(text.parse().map_or_else(|_| Self::Custom(text.to_owned()), Self::Label))
+        Ok(text.parse().map_or_else(|_| Self::Custom(text.into()), Self::Label))
     }
 }
 

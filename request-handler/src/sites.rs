@@ -51,7 +51,7 @@ enum Known {
     /// It is the id of a complete deployment.
     Deployment(DeploymentId),
     /// It has a route record, which the store calls so.
-    Route(ETag, Arc<Route>),
+    Route(Arc<ETag>, Arc<Route>),
     /// It is none of these.
     Site(Site),
 }
@@ -93,6 +93,28 @@ impl Sites {
         };
         let (site, source) = self.complete(name, &id).await?;
         Ok(Place { site, route, trail: Trail { manifest: Some(source), ..trail } })
+    }
+
+    /// The route that says who may see what a name leads to, if not everybody may: the name's own, else that of its
+    /// project, so that no other host shows what that one hides.
+    pub(crate) async fn protecting(
+        &self,
+        name: &SiteName,
+        place: &Place,
+    ) -> Result<Option<Arc<Route>>, Fault> {
+        if let Some(route) = place.route.as_ref().filter(|route| !route.protection.is_open()) {
+            return Ok(Some(Arc::clone(route)));
+        }
+        let project = place.route.as_ref().map(|route| &route.project).or(place.site.project());
+        let Some(project) = project.filter(|project| project.as_str() != name.as_str()) else {
+            return Ok(None);
+        };
+        let project = SiteName::Label(project.clone().into());
+        let load = |known| self.clone().look_up(project.clone(), known);
+        Ok(match self.names.get(&project, load).await? {
+            Known::Route(_, route) if !route.protection.is_open() => Some(route),
+            Known::Route(..) | Known::Deployment(_) | Known::Site(_) => None,
+        })
     }
 
     /// How many bytes and values the caches of names and of deployments hold, about.
@@ -158,13 +180,13 @@ impl Sites {
     async fn route(
         &self,
         name: &SiteName,
-        known: Option<(ETag, Arc<Route>)>,
-    ) -> Result<Option<(ETag, Arc<Route>)>, Fault> {
+        known: Option<(Arc<ETag>, Arc<Route>)>,
+    ) -> Result<Option<(Arc<ETag>, Arc<Route>)>, Fault> {
         let Some(key) = keys::route(name.as_str()) else { return Ok(None) };
-        Ok(match self.origin.record(&key, known.as_ref().map(|(etag, _)| etag.clone())).await? {
+        Ok(match self.origin.record(&key, known.as_ref().map(|(etag, _)| ETag::clone(etag))).await? {
             Record::Absent => None,
             Record::Unchanged => known,
-            Record::Read(etag, bytes) => Some((etag, Arc::new(parse(&key, bytes).await?))),
+            Record::Read(etag, bytes) => Some((Arc::new(etag), Arc::new(parse(&key, bytes).await?))),
         })
     }
 

@@ -1,5 +1,6 @@
 //! One visit to a site: from what is decided to the answer that is sent.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use gitdeploy_core::{OutputId, Route};
@@ -29,6 +30,9 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 const ORIGIN_AGENT_CLUSTER: HeaderName = HeaderName::from_static("origin-agent-cluster");
+
+const NOINDEX: HeaderValue = HeaderValue::from_static("noindex");
+const YES: HeaderValue = HeaderValue::from_static("?1");
 
 /// What a visitor asks for, and where.
 #[derive(Clone, Copy)]
@@ -68,7 +72,7 @@ impl Inner {
         let mut response = match (&graced, &outcome.answer) {
             (Some((earlier, file)), _) => {
                 let mut response = self.file(visit, earlier, file, StatusCode::OK, None, account).await?;
-                response.headers_mut().insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
+                response.headers_mut().insert(X_ROBOTS_TAG, NOINDEX);
                 response
             }
             (None, Answer::File(status, name)) => match site.file(name) {
@@ -129,7 +133,7 @@ impl Inner {
             _ => self.files.stand_in(visit.request, file, status, account).await,
         };
         if let Err(Fault::Outdated(_)) = answer {
-            self.plain.forget(&file.stored.key);
+            self.plain.forget(&file.stored.name.key);
         }
         let mut response = answer?;
         visit.tell_ours(&mut response);
@@ -163,13 +167,26 @@ impl<'a> Visit<'a> {
         pages::no_site(&self.host.text)
     }
 
+    /// Where the visitor is; of a visitor about whom nothing is said, nowhere.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.visitor().map_or(Ipv4Addr::UNSPECIFIED.into(), |visitor| visitor.address)
+    }
+
+    /// Whether the visitor's connection is encrypted.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.visitor().is_some_and(|visitor| visitor.is_secure)
+    }
+
+    fn visitor(&self) -> Option<&'a Visitor> {
+        self.request.extensions.get()
+    }
+
     fn question(&self) -> Question<'a> {
-        let visitor = self.request.extensions.get::<Visitor>();
         let asked = Asked {
             host: &self.host.text,
             query: self.target.query,
             headers: &self.request.headers,
-            country: visitor.and_then(|visitor| visitor.country.as_deref()),
+            country: self.visitor().and_then(|visitor| visitor.country.as_deref()),
         };
         Question { method: &self.request.method, target: self.target, asked }
     }
@@ -179,10 +196,10 @@ impl<'a> Visit<'a> {
         let headers = response.headers_mut();
         let is_page = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
         if headers.get(CONTENT_TYPE).is_some_and(is_page) {
-            headers.insert(ORIGIN_AGENT_CLUSTER, HeaderValue::from_static("?1"));
+            headers.insert(ORIGIN_AGENT_CLUSTER, YES);
         }
         if self.host.site.is_preview() {
-            headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
+            headers.insert(X_ROBOTS_TAG, NOINDEX);
         }
     }
 }

@@ -76,7 +76,8 @@ async fn somebody_came_before(handler: &Handler, earlier: &str) {
         loop {
             let request = Request::get(format!("/{LATER}")).header("host", "blog.localhost");
             let request = request.header("accept-encoding", "br, dcz");
-            let request = request.header("available-dictionary", format!(":{hash}:")).body(()).unwrap();
+            let request =
+                request.header("available-dictionary", format!(":{hash}:")).body(String::new()).unwrap();
             if handler.answer(request).await.headers()[CONTENT_ENCODING] == "dcz" {
                 return;
             }

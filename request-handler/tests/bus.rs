@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 const SOON: Duration = Duration::from_secs(20);
 
 async fn page(handler: &Handler) -> String {
-    let request = Request::get("/").header("host", "blog.localhost").body(()).unwrap();
+    let request = Request::get("/").header("host", "blog.localhost").body(String::new()).unwrap();
     let body = handler.answer(request).await.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(body.into()).unwrap()
 }

@@ -37,7 +37,8 @@ async fn publish_page(store: &ObjectStore, id: &str, page: &'static str) {
 
 /// The status and the body of a path at a label.
 async fn get(handler: &Handler, label: &str, path: &str) -> (StatusCode, Bytes) {
-    let request = Request::get(path).header("host", format!("{label}.localhost")).body(()).unwrap();
+    let request =
+        Request::get(path).header("host", format!("{label}.localhost")).body(String::new()).unwrap();
     let response = handler.answer(request).await;
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
@@ -97,7 +98,8 @@ async fn a_host_whose_build_is_not_finished_says_so() {
     let (store, handler) = platform();
     let id = deployment(1);
     let ask = async |label: &str| {
-        let request = Request::get("/a/b").header("host", format!("{label}.localhost")).body(()).unwrap();
+        let request =
+            Request::get("/a/b").header("host", format!("{label}.localhost")).body(String::new()).unwrap();
         let (head, body) = handler.answer(request).await.into_parts();
         (head, String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap())
     };
@@ -147,7 +149,7 @@ async fn a_prefix_becomes_a_project_and_then_a_route() {
     let id: OutputId = "blog".parse().unwrap();
     let index: SitePath = "index.html".parse().unwrap();
     put(&store, &keys::output(&id, &index), Bytes::from_static(b"synced")).await;
-    let request = || Request::get("/").header("host", "blog.localhost").body(()).unwrap();
+    let request = || Request::get("/").header("host", "blog.localhost").body(String::new()).unwrap();
     let body = handler.answer(request()).await.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "synced");
 
@@ -168,7 +170,7 @@ async fn a_file_of_a_plain_prefix_may_change_at_any_time() {
     let index: SitePath = "index.html".parse().unwrap();
     let key = keys::output(&id, &index);
     let body = async || {
-        let request = Request::get("/").header("host", "docs.localhost").body(()).unwrap();
+        let request = Request::get("/").header("host", "docs.localhost").body(String::new()).unwrap();
         let response = handler.answer(request).await;
         assert_eq!(response.status(), StatusCode::OK);
         response.into_body().collect().await.unwrap().to_bytes()
@@ -182,7 +184,7 @@ async fn a_file_of_a_plain_prefix_may_change_at_any_time() {
     let other: SitePath = "big.html".parse().unwrap();
     put(&store, &keys::output(&id, &other), vec![b'x'; 9 << 20].into()).await;
     let big = async || {
-        let request = Request::get("/big").header("host", "docs.localhost").body(()).unwrap();
+        let request = Request::get("/big").header("host", "docs.localhost").body(String::new()).unwrap();
         handler.answer(request).await.into_body().collect().await.unwrap().to_bytes().len()
     };
     assert_eq!(big().await, 9 << 20);

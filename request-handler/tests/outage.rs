@@ -48,7 +48,8 @@ async fn publish_blog(store: &ObjectStore) {
 
 /// The status and the body, if it is whole.
 async fn get(handler: &Handler, label: &str, path: &str) -> (StatusCode, Option<Bytes>) {
-    let request = Request::get(path).header("host", format!("{label}.localhost")).body(()).unwrap();
+    let request =
+        Request::get(path).header("host", format!("{label}.localhost")).body(String::new()).unwrap();
     let response = handler.answer(request).await;
     let status = response.status();
     (status, response.into_body().collect().await.ok().map(http_body_util::Collected::to_bytes))
@@ -130,7 +131,7 @@ async fn a_part_of_a_large_file_is_asked_for_as_a_part() {
     let request = Request::get("/big.bin")
         .header("host", "blog.localhost")
         .header("range", "bytes=1000000-1000003")
-        .body(())
+        .body(String::new())
         .unwrap();
     server.forget_requests();
     let response = handler.answer(request).await;

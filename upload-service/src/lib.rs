@@ -24,6 +24,7 @@ mod parts;
 mod persist;
 mod problem;
 mod promote;
+mod protect;
 mod recover;
 mod routes;
 mod scheduler;

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use gitdeploy_bus::TAKEN_FOR_GRANTED;
-use gitdeploy_core::{DeploymentId, ProjectId, Route, keys};
+use gitdeploy_core::{DeploymentId, ProjectId, Protection, Route, keys};
 use gitdeploy_store::{Content, Precondition, Put, StoreError};
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use crate::catalog::CatalogError;
 use crate::control::Control;
 use crate::persist::{Passing, longer, persist};
 
 /// The largest route that is read, in bytes.
-const ROUTE_LIMIT: u64 = 64 << 10;
+pub(crate) const ROUTE_LIMIT: u64 = 64 << 10;
 
 /// How long telling proxies of a change may hold up others.
 const TELLING: Duration = Duration::from_secs(1);
@@ -91,7 +92,11 @@ impl Control {
                     if old.as_ref().is_ok_and(|old| old.deployment == production) {
                         return Ok(());
                     }
-                    (next(old, project, production), Precondition::Matches(meta.etag))
+                    let next = match old {
+                        Ok(old) => old.moved_to(production, Timestamp::now()),
+                        Err(error) => anew(&error, &bytes, project, production),
+                    };
+                    (next, Precondition::Matches(meta.etag))
                 }
                 Err(StoreError::NotFound(_)) => {
                     (Route::new(project.clone(), production, Timestamp::now()), Precondition::Absent)
@@ -138,14 +143,41 @@ impl Control {
     }
 }
 
-/// A route that cannot be read is replaced: the catalog knows where it leads.
-fn next(old: serde_json::Result<Route>, project: &ProjectId, production: DeploymentId) -> Route {
-    let now = Timestamp::now();
-    match old {
-        Ok(old) => old.moved_to(production, now),
-        Err(error) => {
-            tracing::warn!(%error, project.id = %project, "a route makes no sense and is written anew");
-            Route::new(project.clone(), production, now)
-        }
+/// A route in the place of one that cannot be read: the catalog knows where it leads. Who may see the site only the old
+/// one knew; if that cannot be told, nobody does until the operator says so.
+fn anew(error: &serde_json::Error, old: &[u8], project: &ProjectId, production: DeploymentId) -> Route {
+    let protection = protection(old).unwrap_or_else(|| {
+        let closed = Protection { maintenance: true, ..Protection::default() };
+        tracing::error!(
+            project.id = %project,
+            "nobody sees {project}, for it may have had a password: `gitdeploy protect` says who may"
+        );
+        closed
+    });
+    tracing::warn!(%error, project.id = %project, "a route makes no sense and is written anew");
+    Route { protection, ..Route::new(project.clone(), production, Timestamp::now()) }
+}
+
+/// What a route that makes no sense says of who may see the site.
+fn protection(route: &[u8]) -> Option<Protection> {
+    #[derive(Deserialize)]
+    struct Rest {
+        #[serde(default)]
+        protection: Protection,
+    }
+    serde_json::from_slice::<Rest>(route).ok().map(|rest| rest.protection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_that_makes_no_sense_opens_no_site() {
+        let maintenance = Some(Protection { maintenance: true, ..Protection::default() });
+        assert_eq!(protection(br#"{"deployment":7,"protection":{"maintenance":true}}"#), maintenance);
+        assert_eq!(protection(br#"{"deployment":7}"#), Some(Protection::default()));
+        assert_eq!(protection(br#"{"deployment":7,"protection":{"members":[]}}"#), None);
+        assert_eq!(protection(b"garbage"), None);
     }
 }

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gitdeploy_core::manifest::{self, Encoding, File, Origin};
-use gitdeploy_core::{Attempt, BuildSpec, Failure, FailureCode, Manifest, OutputId, SitePath, keys};
+use gitdeploy_core::{
+    Attempt, BuildSpec, Failure, FailureCode, Manifest, OutputId, ProjectId, SitePath, keys,
+};
 use gitdeploy_store::{Content, ETag, ObjectStore, Pace, Precondition, Put, StoreError};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -38,6 +40,7 @@ pub(crate) struct Publication<'a> {
     replaces: bool,
     /// The deployment that is in production meanwhile.
     previous: Option<OutputId>,
+    project: ProjectId,
     origin: Origin,
     site: Site,
     started: Timestamp,
@@ -87,6 +90,7 @@ impl<'a> Publication<'a> {
             attempt: spec.attempt.unwrap_or(Attempt::FIRST),
             replaces: spec.deployment.is_none(),
             previous: spec.previous.clone().map(OutputId::from),
+            project: spec.project.clone(),
             origin,
             site,
             started,
@@ -184,6 +188,7 @@ impl<'a> Publication<'a> {
             id: self.id.clone(),
             attempt: self.attempt,
             files,
+            project: Some(self.project.clone()),
             origin: self.origin.clone(),
             rules: self.site.rules.clone(),
             builder: concat!("build-server ", env!("CARGO_PKG_VERSION")).to_owned(),

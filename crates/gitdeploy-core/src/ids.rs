@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -72,26 +73,31 @@ impl FromStr for ProjectId {
 /// The id of one deployment: 20 characters of lower-case Crockford base32. Sorting by id sorts by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct DeploymentId(String);
+pub struct DeploymentId(Arc<str>);
 
 impl DeploymentId {
     /// The id for a deployment made at `at`; of `random` the low 52 bits are used.
     pub fn new(at: Timestamp, random: u64) -> Self {
         let milliseconds = u128::try_from(at.as_millisecond()).unwrap_or(0) & ((1 << 48) - 1);
         let bits = (milliseconds << 52) | u128::from(random & ((1 << 52) - 1));
-        let text = (0..DEPLOYMENT_ID_LENGTH)
+        let text: String = (0..DEPLOYMENT_ID_LENGTH)
             .rev()
             .map(|place| {
                 let digit = usize::try_from((bits >> (place * 5)) & 31).expect("five bits fit");
                 char::from(CROCKFORD[digit])
             })
             .collect();
-        Self(text)
+        Self(text.into())
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a text is the id of a deployment.
+    pub fn is(text: &str) -> bool {
+        text.len() == DEPLOYMENT_ID_LENGTH && text.bytes().all(is_crockford)
     }
 }
 
@@ -103,10 +109,10 @@ impl FromStr for DeploymentId {
         if text.len() != DEPLOYMENT_ID_LENGTH {
             return Err(refuse("it must have 20 characters"));
         }
-        if !text.bytes().all(|byte| CROCKFORD.contains(&byte)) {
+        if !text.bytes().all(is_crockford) {
             return Err(refuse("only `0-9` and `a-z` without `i`, `l`, `o` and `u` may stand in it"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -114,7 +120,7 @@ impl FromStr for DeploymentId {
 /// deployment's id, or a project's name where a builder ran without an upload service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct OutputId(String);
+pub struct OutputId(Arc<str>);
 
 impl OutputId {
     /// The id as text.
@@ -128,7 +134,7 @@ impl FromStr for OutputId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         check_label(text).map_err(|reason| IdError { text: text.to_owned(), what: "output id", reason })?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -140,7 +146,7 @@ impl From<DeploymentId> for OutputId {
 
 impl From<ProjectId> for OutputId {
     fn from(id: ProjectId) -> Self {
-        Self(id.0)
+        Self(id.0.into())
     }
 }
 
@@ -158,6 +164,11 @@ impl fmt::Display for Attempt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }
+}
+
+/// The digits of [`CROCKFORD`], as ranges.
+fn is_crockford(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z')
 }
 
 /// The rules of a host label: letters, digits and hyphens of RFC 1123 §2.1, in lower case.
@@ -189,7 +200,7 @@ macro_rules! text_conversions {
 
         impl From<$id> for String {
             fn from(id: $id) -> Self {
-                id.0
+                id.as_str().to_owned()
             }
         }
 

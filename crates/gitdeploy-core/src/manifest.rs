@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::Sha256;
-use crate::ids::{Attempt, OutputId};
+use crate::ids::{Attempt, OutputId, ProjectId};
 use crate::keys::{self, Key};
 use crate::path::SitePath;
 use crate::rules::{HeaderRule, Problem, Redirect, Serve};
@@ -28,6 +28,9 @@ pub struct Manifest {
     pub attempt: Attempt,
     /// Every file of the site by its path.
     pub files: BTreeMap<SitePath, File>,
+    /// The project, whose route says who may see the site. Manifests of earlier builders have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectId>,
     /// Where the site came from.
     #[serde(default)]
     pub origin: Origin,
@@ -204,6 +207,7 @@ mod tests {
             id: "blog".parse().unwrap(),
             attempt: Attempt::FIRST,
             files: BTreeMap::from([("index.html".parse().unwrap(), file)]),
+            project: Some("blog".parse().unwrap()),
             origin: Origin { commit: Some("9f3c1e2".to_owned()), ..Origin::default() },
             rules: Rules::default(),
             builder: "build-server 0.0.0".to_owned(),

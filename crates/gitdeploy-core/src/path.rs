@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// control characters. It can be appended to a key or a directory and never leads out of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct SitePath(String);
+pub struct SitePath(Arc<str>);
 
 /// Why a text is no path of a site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,12 +22,12 @@ pub enum PathError {
     #[error("a control character stands in the path")]
     Control,
     /// The path is longer than S3 allows for a key, less what we put before it.
-    #[error("the path is longer than {MAX_PATH} bytes")]
+    #[error("the path is longer than {LONGEST} bytes")]
     TooLong,
 }
 
-/// S3 keys have at most 1,024 bytes; 124 are left for the prefixes of `keys`.
-const MAX_PATH: usize = 900;
+/// The longest path, in bytes: S3 keys have at most 1,024, and 124 are left for the prefixes of `keys`.
+pub const LONGEST: usize = 900;
 
 impl SitePath {
     /// The path as text.
@@ -44,7 +45,7 @@ impl FromStr for SitePath {
     type Err = PathError;
 
     fn from_str(text: &str) -> Result<Self, PathError> {
-        if text.len() > MAX_PATH {
+        if text.len() > LONGEST {
             return Err(PathError::TooLong);
         }
         if text.chars().any(char::is_control) {
@@ -53,7 +54,7 @@ impl FromStr for SitePath {
         if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return Err(PathError::Segment);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -67,7 +68,7 @@ impl TryFrom<String> for SitePath {
 
 impl From<SitePath> for String {
     fn from(path: SitePath) -> Self {
-        path.0
+        path.as_str().to_owned()
     }
 }
 

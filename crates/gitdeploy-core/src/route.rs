@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DeploymentId, ProjectId};
+use crate::protection::Protection;
 
 /// The version that this code writes. A reader passes over fields that it does not know.
 pub const VERSION: u32 = 1;
@@ -23,6 +24,9 @@ pub struct Route {
     /// The deployments that were served before, the latest first.
     #[serde(default)]
     pub predecessors: Vec<DeploymentId>,
+    /// Who may see the site.
+    #[serde(default, skip_serializing_if = "Protection::is_open")]
+    pub protection: Protection,
     /// When the route was moved; in milliseconds since 1970 on the wire.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub moved: Timestamp,
@@ -31,7 +35,14 @@ pub struct Route {
 impl Route {
     /// The first route of a project.
     pub fn new(project: ProjectId, deployment: DeploymentId, now: Timestamp) -> Self {
-        Self { version: VERSION, project, deployment, predecessors: Vec::new(), moved: now }
+        Self {
+            version: VERSION,
+            project,
+            deployment,
+            predecessors: Vec::new(),
+            protection: Protection::default(),
+            moved: now,
+        }
     }
 
     /// The route moved to `deployment`, with the old one as its first predecessor.

@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("build-server", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
     ("request-handler", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
     ("upload-service", &["gitdeploy-bus", "gitdeploy-core", "gitdeploy-runtime", "gitdeploy-store"]),
+    ("fuzz", &["request-handler"]),
     (
         "gitdeploy",
         &[
@@ -32,6 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// The one member that may use an outside library, so that a change of it is felt in one place.
 const OWNERS: &[(&str, &str)] = &[
+    ("argon2", "gitdeploy-core"),
     ("aws-lc-rs", "upload-service"),
     ("aws-sdk-dynamodb", "upload-service"),
     ("aws-sdk-ecs", "upload-service"),
@@ -45,9 +47,11 @@ const OWNERS: &[(&str, &str)] = &[
     ("hyper", "request-handler"),
     ("hyper-util", "request-handler"),
     ("ipnet", "request-handler"),
+    ("libfuzzer-sys", "fuzz"),
     ("prometheus-client", "request-handler"),
     ("proxy-header", "request-handler"),
     ("redis", "gitdeploy-bus"),
+    ("rpassword", "gitdeploy"),
     ("rusqlite", "upload-service"),
     ("rusqlite_migration", "upload-service"),
     ("socket2", "request-handler"),

@@ -11,7 +11,8 @@ use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use upload_service::api::{
-    CreateDeployment, DeploymentList, DeploymentView, LoginLink, ProjectList, Rollback,
+    ChangeProtection, CreateDeployment, DeploymentList, DeploymentView, LoginLink, ProjectList,
+    ProtectionView, Rollback,
 };
 use url::Url;
 
@@ -129,6 +130,16 @@ impl Client {
     ) -> Result<DeploymentView, ClientError> {
         let path = format!("v1/projects/{}/rollback", segment(project));
         self.json(self.request(Method::POST, &path).json(&Rollback { from })).await
+    }
+
+    /// Changes who may see a project's site, and says who may.
+    pub(crate) async fn protect(
+        &self,
+        project: &str,
+        change: &ChangeProtection,
+    ) -> Result<ProtectionView, ClientError> {
+        let path = format!("v1/projects/{}/protection", segment(project));
+        self.json(self.request(Method::PATCH, &path).json(change)).await
     }
 
     /// Cancels a deployment.

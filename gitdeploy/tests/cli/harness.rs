@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gitdeploy_test::binary::{Program, Running, Signal};
 use gitdeploy_test::git::GitServer;
+use reqwest::{Method, RequestBuilder};
 
 /// How long anything may take; far more than it needs.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
@@ -105,13 +106,18 @@ impl Up {
 
     /// What is served at an address: status and body.
     pub(crate) async fn get(&self, url: &str) -> (u16, String) {
+        let response = self.request(Method::GET, url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// A request for a site's address, which is reached on this machine, whatever its host. Redirects are not followed.
+    pub(crate) fn request(&self, method: Method, url: &str) -> RequestBuilder {
         assert_eq!(port(url), self.sites, "{url}");
         let url = reqwest::Url::parse(url).unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let request = client.get(format!("http://127.0.0.1:{}{}", self.sites, url.path()));
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let address = format!("http://127.0.0.1:{}{}", self.sites, url.path());
         let host = format!("{}:{}", url.host_str().unwrap(), self.sites);
-        let response = request.header("host", host).send().await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
+        client.build().unwrap().request(method, address).header("host", host)
     }
 
     /// What is served under a label.

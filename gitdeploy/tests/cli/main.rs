@@ -8,5 +8,6 @@ mod endings;
 mod harness;
 mod logs;
 mod plan;
+mod protect;
 mod up;
 mod usage;

@@ -1,5 +1,6 @@
 //! What stands between connections and the handler: who asks, how many may at once, and what is told afterwards.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -74,7 +75,7 @@ impl Front {
         });
         request.extensions_mut().insert(visitor);
         let (mut response, seats) = match self.seat(&request, &exchange) {
-            Ok(seats) => (self.handler.answer(request).await, seats),
+            Ok(seats) => (self.handler.tell(request, &mut exchange.account).await, seats),
             Err(reason) => (self.refuse(reason, request.method()), [None, None]),
         };
         let is_last = self.is_crowded() || self.readiness.stage() == Stage::Draining;
@@ -82,7 +83,6 @@ impl Front {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         exchange.status = response.status().as_u16();
-        exchange.account = response.extensions_mut().remove().unwrap_or_default();
         let expected = expected(&exchange.method, &response);
         response.map(|body| Sent::new(body, Ending { exchange, open, _seats: seats, expected, front: self }))
     }
@@ -132,13 +132,17 @@ pub(crate) fn holder(address: IpAddr) -> IpAddr {
 }
 
 /// A host as it is counted: however it is written, it is one.
-fn site(host: &[u8]) -> Vec<u8> {
+fn site(host: &[u8]) -> Cow<'_, [u8]> {
     let port = host.iter().rev().take_while(|byte| byte.is_ascii_digit()).count() + 1;
     let name = match host.len().checked_sub(port) {
         Some(end) if host[end] == b':' => &host[..end],
         _ => host,
     };
-    name.strip_suffix(b".").unwrap_or(name).to_ascii_lowercase()
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    if name.iter().any(u8::is_ascii_uppercase) {
+        return Cow::Owned(name.to_ascii_lowercase());
+    }
+    Cow::Borrowed(name)
 }
 
 /// RFC 9113 §8.3.1: `:authority` stands for `Host`; where both are there and differ, the request is malformed, and
@@ -170,12 +174,12 @@ mod tests {
         for host in
             ["blog.example", "Blog.EXAMPLE.", "blog.example:80", "blog.example.:8080", "blog.example:"]
         {
-            assert_eq!(site(host.as_bytes()), b"blog.example", "{host}");
+            assert_eq!(*site(host.as_bytes()), *b"blog.example", "{host}");
         }
         for host in ["", "80", ":", "a1", "[::1]", "[::1]:80"] {
             site(host.as_bytes());
         }
-        assert_eq!(site(b"[::1]:80"), b"[::1]");
+        assert_eq!(*site(b"[::1]:80"), *b"[::1]");
     }
 
     #[test]

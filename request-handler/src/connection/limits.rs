@@ -5,6 +5,9 @@ use std::time::Duration;
 /// The longest target of a request, in bytes. The path that is looked up is checked again where it is read.
 const URI: usize = 8 << 10;
 
+/// How long a visitor may take for the head of a request, or for a form.
+pub(crate) const HEAD: Duration = Duration::from_secs(10);
+
 /// The bounds on connections and requests. Tests pass smaller ones than [`Limits::default`].
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -41,7 +44,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            head: Duration::from_secs(10),
+            head: HEAD,
             idle: Duration::from_mins(1),
             patience: Duration::from_mins(1),
             floor: 1 << 10,

@@ -27,8 +27,10 @@ use crate::tls::Certificates;
 use crate::visitor::Trust;
 use accept::Port;
 use front::Front;
+pub(crate) use front::holder;
+pub(crate) use limits::HEAD;
 pub use limits::Limits;
-use occupancy::Occupancy;
+pub(crate) use occupancy::Occupancy;
 
 /// How a server treats its connections.
 #[derive(Debug, Default)]

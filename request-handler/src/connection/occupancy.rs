@@ -1,9 +1,11 @@
 //! How many seats everybody holds who shares something.
 
 use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+use foldhash::fast::RandomState;
 
 /// How many locks the counts are spread over.
 const PARTS: usize = 16;
@@ -16,7 +18,7 @@ const PARTS: usize = 16;
 pub(crate) struct Occupancy {
     limit: usize,
     hasher: RandomState,
-    parts: [Mutex<HashMap<u64, usize>>; PARTS],
+    parts: [Mutex<HashMap<u64, usize, RandomState>>; PARTS],
 }
 
 /// One seat, until it is dropped.
@@ -28,7 +30,7 @@ pub(crate) struct Seat {
 
 impl Occupancy {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, hasher: RandomState::new(), parts: Default::default() })
+        Arc::new(Self { limit, hasher: RandomState::default(), parts: Default::default() })
     }
 
     /// A seat for `holder`, unless it holds as many as it may.
@@ -46,7 +48,7 @@ impl Occupancy {
         Some(Seat { occupancy: Arc::clone(self), holder })
     }
 
-    fn part(&self, holder: u64) -> MutexGuard<'_, HashMap<u64, usize>> {
+    fn part(&self, holder: u64) -> MutexGuard<'_, HashMap<u64, usize, RandomState>> {
         let index = usize::try_from(holder % PARTS as u64).unwrap_or_default();
         self.parts[index].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use gitdeploy_core::manifest::{Caching, File, Manifest, Origin, Rules, VERSION};
-use gitdeploy_core::rules::{HtmlHandling, Redirects, Serve};
+use gitdeploy_core::rules::{HtmlHandling, Pattern, Redirect, Redirects, Serve};
 use gitdeploy_core::{Attempt, SitePath};
 use gitdeploy_store::ETag;
 use http::Uri;
@@ -30,6 +30,7 @@ fn site(files: &[&str], redirects: &str, serve: Serve) -> Published {
         id: "blog".parse().unwrap(),
         attempt: Attempt::FIRST,
         files: paths.map(|path| (path, file.clone())).collect(),
+        project: None,
         origin: Origin::default(),
         rules: Rules { redirects: rules.into_rules(), serve, ..Rules::default() },
         builder: String::new(),
@@ -92,6 +93,26 @@ fn dialects_differ_in_what_files_win_over() {
         let found =
             ["/page", "/page2", "/page3", "/d/f.txt", "/e/f.txt", "/d"].map(|path| shown(&site, path, ""));
         assert_eq!(found, expected, "{redirects:?}");
+    }
+}
+
+#[test]
+fn a_status_that_no_rule_may_have_is_passed_over() {
+    let mut site = site(&["x.html"], "", Serve::default());
+    for (code, expected) in
+        [(200, "x.html"), (410, "410 x.html"), (100, "Missing"), (204, "Missing"), (999, "Missing")]
+    {
+        site.redirects = crate::redirects::Redirects::new(vec![Redirect {
+            line: 1,
+            from: Pattern::parse("/a").unwrap(),
+            query: BTreeMap::new(),
+            to: "/x".into(),
+            status: code,
+            force: false,
+            country: Vec::new(),
+            language: Vec::new(),
+        }]);
+        assert_eq!(shown(&site, "/a", ""), expected, "{code}");
     }
 }
 

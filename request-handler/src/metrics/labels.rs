@@ -53,6 +53,8 @@ pub(crate) enum Refused {
     AddressRequests,
     /// The site has as many requests under way as it may.
     SiteRequests,
+    /// Passwords come from the address, or for the site, faster than they are looked at.
+    Guesses,
     /// The request has too many headers.
     Headers,
     /// The head of a request did not come in time.
@@ -89,6 +91,7 @@ impl Refused {
             Self::AddressConnections => "address_connections",
             Self::AddressRequests => "address_requests",
             Self::SiteRequests => "site_requests",
+            Self::Guesses => "guesses",
             Self::Headers => "headers",
             Self::SlowHead => "slow_head",
             Self::SlowReader => "slow_reader",

@@ -25,6 +25,23 @@ fn check(files: &[&str], table: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_path_that_no_file_has_is_not_looked_up_in_every_directory() {
+    let path = "/a".repeat(4000);
+    let mut asked = 0;
+    let mut pages = Pages {
+        handling: HtmlHandling::Auto,
+        is_file: |_: &str| {
+            asked += 1;
+            false
+        },
+    };
+    assert_eq!(pages.resolve(&path), Resolution::Missing);
+    assert_eq!(pages.not_found_page(&path, usize::MAX), None);
+    assert!(asked <= 451, "{asked}");
+    assert_eq!(ask(&["404.html", "a.html"], &format!("/{}a.html", "/".repeat(4000))), "308 /a");
+}
+
+#[test]
 fn a_page_has_one_address() {
     check(
         &["index.html", "about.html", "docs/index.html", "app.js"],

@@ -79,6 +79,7 @@ pub(crate) fn empty_manifest(id: &str) -> Manifest {
         id: id.parse().unwrap(),
         attempt: Attempt::FIRST,
         files: BTreeMap::new(),
+        project: None,
         origin: Origin::default(),
         rules: manifest::Rules::default(),
         builder: "a test".to_owned(),

@@ -12,6 +12,7 @@ mod logs;
 mod negotiate;
 mod projects;
 mod promote;
+mod protection;
 mod session;
 mod upload;
 mod view;
@@ -33,6 +34,7 @@ pub use create::{CreateDeployment, CreateSettings};
 pub use login::LoginLink;
 pub use projects::ProjectView;
 pub use promote::Rollback;
+pub use protection::{ChangePassword, ChangeProtection, ProtectionView};
 pub use upload::UploadQuery;
 pub use view::{DeploymentList, DeploymentView, ProjectList, SourceView};
 
@@ -64,6 +66,7 @@ pub fn router(control: Control, address: SocketAddr) -> Router {
         .route("/deployments/{id}/logs", get(logs::logs))
         .route("/projects", get(projects::list))
         .route("/projects/{project}/rollback", post(promote::rollback))
+        .route("/projects/{project}/protection", get(protection::get).patch(protection::change))
         .route("/login-links", post(login::link))
         .fallback(no_route)
         .method_not_allowed_fallback(method)

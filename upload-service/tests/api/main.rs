@@ -13,6 +13,7 @@ mod login;
 mod logs;
 mod pages;
 mod promote;
+mod protection;
 mod restart;
 mod routes;
 mod status;

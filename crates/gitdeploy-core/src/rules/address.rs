@@ -18,8 +18,8 @@ pub fn encode(text: &str) -> String {
     encoded
 }
 
-/// The path of a request in the form in which rules are matched against it: like [`normalize`], but most paths are in
-/// that form already.
+/// The path of a request in the form in which rules are matched against it: encoded, with `/` for `\`, and with `.` and
+/// `..` resolved. Most paths are in that form already.
 pub fn rule_path(path: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>`{}\\".contains(&byte);
     let may_have_dots =

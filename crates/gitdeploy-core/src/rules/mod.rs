@@ -16,6 +16,6 @@ pub use address::{encode, rule_path, split};
 pub use headers::{HeaderRule, Headers, is_of_the_server, parse as parse_headers};
 pub use pattern::{Captures, Pattern};
 pub use problem::{Problem, Problems, Refusal};
-pub use redirects::{Draft, Redirect, Redirects, parse as parse_redirects};
+pub use redirects::{Draft, Redirect, Redirects, is_status, parse as parse_redirects};
 pub use serve::{Dialect, HtmlHandling, Serve, Spa};
 pub use template::Template;

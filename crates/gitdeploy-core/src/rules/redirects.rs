@@ -16,6 +16,8 @@ const FILE: &str = "_redirects";
 const MAX_FIXED: usize = 2000;
 /// How many rules may have `*` or placeholders.
 const MAX_DYNAMIC: usize = 100;
+/// The longest target with what was captured in it, in bytes: browsers are not sent to addresses that no server takes.
+const LONGEST_TARGET: usize = 8 << 10;
 /// The statuses that a rule may answer with.
 const STATUSES: [u16; 12] = [200, 301, 302, 303, 307, 308, 403, 404, 410, 418, 451, 503];
 
@@ -55,10 +57,12 @@ impl Redirect {
         self.from.is_fixed()
     }
 
-    /// The target for what was captured. A path begins with exactly one `/`, whatever was captured.
-    pub fn target(&self, captures: &Captures<'_>) -> String {
-        let target = self.to.expand(captures);
-        if is_absolute(&target) { target } else { format!("/{}", target.trim_start_matches(['/', '\\'])) }
+    /// The target for what was captured, if it is not too long for an address. A path begins with exactly one `/`,
+    /// whatever was captured.
+    pub fn target(&self, captures: &Captures<'_>) -> Option<String> {
+        let target = self.to.expand(captures, LONGEST_TARGET)?;
+        let is_elsewhere = is_absolute(&target);
+        Some(if is_elsewhere { target } else { format!("/{}", target.trim_start_matches(['/', '\\'])) })
     }
 }
 
@@ -277,8 +281,13 @@ fn as_status(word: &str) -> Option<(&str, bool)> {
 }
 
 fn status(text: &str) -> Result<u16, Refusal> {
-    let status = text.parse().ok().filter(|status| STATUSES.contains(status));
+    let status = text.parse().ok().filter(|status| is_status(*status));
     status.ok_or_else(|| Refusal::Status(shown(text)))
+}
+
+/// Whether a rule may answer with a status.
+pub fn is_status(status: u16) -> bool {
+    STATUSES.contains(&status)
 }
 
 /// A target in the form in which `Location` carries it.

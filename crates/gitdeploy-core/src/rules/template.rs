@@ -35,19 +35,21 @@ impl Template {
         })
     }
 
-    /// The text with the captured parts in it.
-    pub fn expand(&self, captures: &Captures<'_>) -> String {
-        let mut expanded = String::with_capacity(self.text.len());
+    /// The text with the captured parts in it, if that has at most `most` bytes: it may name a part of the address
+    /// hundreds of times, and visitors choose how long that is.
+    pub fn expand(&self, captures: &Captures<'_>, most: usize) -> Option<String> {
+        let mut expanded = String::with_capacity(self.text.len().min(most));
         for piece in &self.pieces {
-            match piece {
-                Piece::Literal(literal) => expanded.push_str(literal),
-                Piece::Name(name) => match captures.get(name) {
-                    Some(value) => expanded.push_str(value),
-                    None => expanded.extend([":", name]),
-                },
+            let (mark, text) = match piece {
+                Piece::Literal(literal) => ("", literal.as_str()),
+                Piece::Name(name) => captures.get(name).map_or((":", name.as_str()), |value| ("", value)),
+            };
+            if mark.len() + text.len() > most - expanded.len() {
+                return None;
             }
+            expanded.extend([mark, text]);
         }
-        expanded
+        Some(expanded)
     }
 }
 
@@ -113,7 +115,19 @@ mod tests {
             ("::id:", ":1:"),
             ("", ""),
         ] {
-            assert_eq!(Template::from(template).expand(&captures), expected, "{template}");
+            let expanded = Template::from(template).expand(&captures, 100);
+            assert_eq!(expanded.as_deref(), Some(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_text_does_not_grow_without_bounds() {
+        let mut captures = Captures::default();
+        captures.insert("a", "1234");
+        for (template, most, is_short) in
+            [(":a:a", 8, true), (":a-:a", 8, false), (":b", 1, false), ("", 0, true)]
+        {
+            assert_eq!(Template::from(template).expand(&captures, most).is_some(), is_short, "{template}");
         }
     }
 }

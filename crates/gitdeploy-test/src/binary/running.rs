@@ -1,6 +1,7 @@
 //! A process that a test started: its lines, its signals, its end.
 
 use std::ffi::OsString;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -98,6 +99,16 @@ impl Program {
     #[must_use]
     pub fn open_input(mut self) -> Self {
         self.command.stdin(Stdio::piped());
+        self
+    }
+
+    /// Gives it a text as its standard input.
+    #[must_use]
+    pub fn input(mut self, text: &str) -> Self {
+        let mut file = tempfile::tempfile().expect("there is room for a file");
+        file.write_all(text.as_bytes()).expect("there is room for a text");
+        file.rewind().expect("a file has a beginning");
+        self.command.stdin(file);
         self
     }
 

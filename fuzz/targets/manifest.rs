@@ -1,0 +1,4 @@
+//! Manifests of sites.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| request_handler::fuzz::manifest(input));

@@ -1,0 +1,4 @@
+//! Ranges of files.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| request_handler::fuzz::range(input));
