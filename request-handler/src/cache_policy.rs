@@ -51,8 +51,19 @@ pub(crate) fn keep_private(headers: &mut HeaderMap) {
     if !(said.next() == Some(&never) && said.next().is_none()) {
         headers.insert(CACHE_CONTROL, CachePolicy::Private.header());
     }
+    forget_others(headers);
+}
+
+/// Has an answer kept by nobody at all, whatever was said of it so far.
+pub(crate) fn keep_never(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, CachePolicy::Never.header());
+    forget_others(headers);
+}
+
+/// Takes away what says the same to some. Networks in front of us believe it more than `Cache-Control` (RFC 9213, and
+/// what came before it).
+fn forget_others(headers: &mut HeaderMap) {
     headers.remove(EXPIRES);
-    // Networks in front of us believe these more (RFC 9213, and what came before it).
     let is_targeted = |name: &str| {
         name.ends_with("cdn-cache-control") || ["surrogate-control", "x-accel-expires"].contains(&name)
     };
@@ -97,5 +108,19 @@ mod tests {
             ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
         ];
         assert_eq!(kept(&targeted), private);
+    }
+
+    #[test]
+    fn what_nobody_may_keep_says_so_to_everybody() {
+        let said = [("cache-control", "public"), ("cdn-cache-control", "max-age=60"), ("etag", "1")];
+        let mut headers: HeaderMap = said
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .into_iter()
+            .collect();
+        headers.append(CACHE_CONTROL, HeaderValue::from_static("s-maxage=60"));
+        keep_never(&mut headers);
+        let left: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        assert_eq!(left, [("cache-control", "no-store"), ("etag", "1")]);
     }
 }

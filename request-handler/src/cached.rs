@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
+use crate::account::Source;
 use crate::fault::Fault;
 use crate::hearing::Promise;
 
@@ -136,27 +137,39 @@ where
     where
         F: Future<Output = Result<Loaded<V>, Fault>> + Send + 'static,
     {
+        Ok(self.get_told(key, load).await?.0)
+    }
+
+    /// The same, and where the value came from.
+    pub(crate) async fn get_told<F>(
+        self: &Arc<Self>,
+        key: &K,
+        load: impl FnOnce(Option<V>) -> F,
+    ) -> Result<(V, Source), Fault>
+    where
+        F: Future<Output = Result<Loaded<V>, Fault>> + Send + 'static,
+    {
         let kept = self.kept.get(key);
         if let Some(kept) = kept.as_ref().filter(|kept| kept.is_fresh()) {
-            return Ok(kept.loaded.value.clone());
+            return Ok((kept.loaded.value.clone(), Source::Memory));
         }
         let (begun, outcome) = match self.join(key, load) {
-            Joined::Arrived(value) => return Ok(value),
+            Joined::Arrived(value) => return Ok((value, Source::Memory)),
             Joined::UnderWay { begun, outcome } => (begun, outcome),
         };
-        let Some(older) = kept.filter(Kept::may_stand_in) else { return outcome.await };
+        let Some(older) = kept.filter(Kept::may_stand_in) else { return Ok((outcome.await?, Source::Store)) };
         if older.serves_meanwhile() {
-            return Ok(older.loaded.value);
+            return Ok((older.loaded.value, Source::Stale));
         }
         let outcome = if older.outdated {
             outcome.await
         } else {
             match tokio::time::timeout_at(begun + PATIENCE, outcome).await {
                 Ok(outcome) => outcome,
-                Err(_) => return Ok(older.loaded.value),
+                Err(_) => return Ok((older.loaded.value, Source::Stale)),
             }
         };
-        Ok(outcome.unwrap_or(older.loaded.value))
+        Ok(outcome.map_or((older.loaded.value, Source::Stale), |value| (value, Source::Store)))
     }
 
     /// Makes the next caller wait for a newer value. A load that began before counts as old, too.

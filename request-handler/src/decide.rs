@@ -47,8 +47,8 @@ pub(crate) enum Answer {
 pub(crate) struct Outcome {
     pub(crate) answer: Answer,
     pub(crate) decision: Decision,
-    /// The line of the rule that decided.
-    pub(crate) line: Option<u32>,
+    /// Where the rule that decided stands among the redirects.
+    pub(crate) rule: Option<usize>,
     pub(crate) varies: Varies,
 }
 
@@ -58,11 +58,11 @@ pub(crate) fn decide(site: &Published, question: &Question<'_>) -> Outcome {
     let mut varies = Varies::default();
     let found = site.pages().resolve(path);
     let rules = site.redirects.matching(&question.asked, &question.target.rule_path, &mut varies);
-    if let Some((answer, decision, line)) = rules.iter().find_map(|rule| apply(site, question, rule, &found))
+    if let Some((answer, decision, rule)) = rules.iter().find_map(|rule| apply(site, question, rule, &found))
     {
-        return Outcome { answer, decision, line: Some(line), varies };
+        return Outcome { answer, decision, rule: Some(rule), varies };
     }
-    let told = |answer, decision| Outcome { answer, decision, line: None, varies };
+    let told = |answer, decision| Outcome { answer, decision, rule: None, varies };
     match *question.method {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => return told(Answer::Options, Decision::Method),
@@ -78,18 +78,18 @@ pub(crate) fn decide(site: &Published, question: &Question<'_>) -> Outcome {
     }
     if let Some(path) = location::toggled(&question.target.rule_path) {
         let rules = site.redirects.matching(&question.asked, &path, &mut varies);
-        if let Some((answer, decision, line)) =
+        if let Some((answer, decision, rule)) =
             rules.iter().find_map(|rule| apply(site, question, rule, &found))
         {
-            return Outcome { answer, decision, line: Some(line), varies };
+            return Outcome { answer, decision, rule: Some(rule), varies };
         }
     }
-    Outcome { answer: Answer::Missing, decision: Decision::Missing, line: None, varies }
+    Outcome { answer: Answer::Missing, decision: Decision::Missing, rule: None, varies }
 }
 
 /// What is answered where nothing is: the site's own page for that, or its front page.
 pub(crate) fn missing(site: &Published, question: &Question<'_>, varies: Varies) -> Outcome {
-    let told = |answer, decision, varies| Outcome { answer, decision, line: None, varies };
+    let told = |answer, decision, varies| Outcome { answer, decision, rule: None, varies };
     if let Some(page) = site.pages().not_found_page(&question.target.path, usize::MAX) {
         return told(Answer::File(StatusCode::NOT_FOUND, page), Decision::NotFoundPage, varies);
     }
@@ -113,7 +113,7 @@ fn apply(
     question: &Question<'_>,
     matched: &Match<'_>,
     found: &Resolution,
-) -> Option<(Answer, Decision, u32)> {
+) -> Option<(Answer, Decision, usize)> {
     let rule = matched.rule;
     let yields = match site.serve.redirects {
         Dialect::Cloudflare => rule.is_rewrite() && !rule.is_fixed(),
@@ -126,13 +126,13 @@ fn apply(
     if rule.is_rewrite() {
         let is_read = matches!(*question.method, Method::GET | Method::HEAD);
         let answer = rewrite(site, &destination, status(rule.status)?).filter(|_| is_read)?;
-        return Some((answer, Decision::Rewrite, rule.line));
+        return Some((answer, Decision::Rewrite, matched.place));
     }
     if leads_back(site, question, &destination) {
         return None;
     }
     let location = destination.location(question.target.query);
-    Some((Answer::Redirect(status(rule.status)?, location), Decision::Redirect, rule.line))
+    Some((Answer::Redirect(status(rule.status)?, location), Decision::Redirect, matched.place))
 }
 
 /// What lies at the target of a rewrite. Where nothing does, only a status that says more than 200 is left.

@@ -21,8 +21,10 @@ use crate::account::{Account, Decision};
 use crate::body::{self, Bodies, Body};
 use crate::cache_policy;
 use crate::config::Config;
+use crate::explanation;
 use crate::fault::Fault;
 use crate::gate::{self, Gate, Passage};
+use crate::grants::Grants;
 use crate::host::{self, Domain, HostError};
 use crate::metrics::{Metrics, Refused};
 use crate::origin::Origin;
@@ -51,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) plain: Plain,
     pub(crate) files: Representations,
     gate: Gate,
+    grants: Grants,
     metrics: Arc<Metrics>,
 }
 
@@ -66,7 +69,8 @@ impl Handler {
             patience: 2 * config.store(),
             files: Representations::new(bodies, sites.clone()),
             sites,
-            plain: Plain::new(origin),
+            plain: Plain::new(origin.clone()),
+            grants: Grants::new(origin),
             gate: Gate::default(),
             metrics,
         }))
@@ -133,7 +137,10 @@ impl Handler {
         B: hyper::body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let (request, body) = request.into_parts();
+        let (mut request, body) = request.into_parts();
+        if self.0.grants.admit(&mut request, &self.0.domain).await {
+            account.details = Some(Box::default());
+        }
         let mut response = guarded(self.0.respond(&request, body, account)).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if request.method == Method::HEAD {
@@ -149,6 +156,7 @@ impl Handler {
             header_lines = ?account.header_lines,
             "answered"
         );
+        explanation::tell(account, &mut response);
         response
     }
 }
@@ -183,7 +191,10 @@ impl Inner {
             Ok(target) => target,
             // `OPTIONS *` is about the server (RFC 9110 §9.3.7).
             Err(TargetError::NoPath) if request.method == Method::OPTIONS => return visit::options(),
-            Err(error) => return pages::target_refused(error),
+            Err(error) => {
+                account.decision = Some(Decision::Malformed);
+                return pages::target_refused(error);
+            }
         };
         let visit = Visit { request, host: &host, target: &target };
         // One answer may take several requests to the store.
@@ -202,6 +213,8 @@ impl Inner {
             }
             Err(fault) => {
                 tracing::debug!(%fault, host = &*host.text, path = &*target.path, "cannot answer");
+                account.decision = Some(Decision::Fault);
+                account.note(|details| details.fault = Some(fault.to_string()));
                 pages::unavailable(&fault)
             }
         }
@@ -219,6 +232,7 @@ impl Inner {
     async fn visit(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Sight, Fault> {
         let place = self.sites.find(&visit.host.site).await?;
         account.deployment = place.site.id().cloned();
+        account.note(|details| (details.trail, details.route) = (Some(place.trail), place.route.clone()));
         let Some(protecting) = self.sites.protecting(&visit.host.site, &place).await? else {
             return self.site(visit, &place, account).await.map(Sight::Answer);
         };
@@ -246,14 +260,20 @@ impl Inner {
     async fn site(
         &self,
         visit: &Visit<'_>,
-        Place { site, route }: &Place,
+        Place { site, route, .. }: &Place,
         account: &mut Account,
     ) -> Result<Response<Body>, Fault> {
         match site {
             Site::Published(published) => self.published(visit, published, route.as_ref(), account).await,
             Site::Plain(id) => self.plain(visit, id, account).await,
-            Site::Unfinished(status) => Ok(pages::unfinished(status)),
-            Site::Absent => Ok(visit.no_site()),
+            Site::Unfinished(status) => {
+                account.decision = Some(Decision::Unfinished);
+                Ok(pages::unfinished(status))
+            }
+            Site::Absent => {
+                account.decision = Some(Decision::NoSite);
+                Ok(visit.no_site())
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Asked<'a> {
 #[derive(Debug)]
 pub(crate) struct Match<'a> {
     pub(crate) rule: &'a Redirect,
+    /// Where it stands among the rules.
+    pub(crate) place: usize,
     captures: Captures<'a>,
     /// How gladly the visitor reads a language that the rule names, if it names any.
     weight: Option<u16>,
@@ -79,13 +81,18 @@ impl Redirects {
                     continue;
                 }
             }
-            found.push(Match { rule, captures, weight });
+            found.push(Match { rule, place, captures, weight });
             if found.len() == MOST_TRIED {
                 break;
             }
         }
         prefer_languages(&mut found);
         found
+    }
+
+    /// The rule that stands at a place.
+    pub(crate) fn rule(&self, place: usize) -> Option<&Redirect> {
+        self.rules.get(place)
     }
 }
 

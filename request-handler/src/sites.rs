@@ -10,6 +10,7 @@ use gitdeploy_core::{BuildStatus, DeploymentId, Key, Manifest, OutputId, Route, 
 use gitdeploy_store::ETag;
 use serde::de::DeserializeOwned;
 
+use crate::account::{FoundBy, Source, Trail};
 use crate::cached::{Cached, Loaded};
 use crate::fault::Fault;
 use crate::hearing::Hearing;
@@ -35,12 +36,13 @@ pub(crate) struct Sites {
     deployments: Arc<Cached<DeploymentId, Option<Arc<Published>>>>,
 }
 
-/// What a name leads to, and by which route.
+/// What a name leads to, by which route, and how that was found out.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) site: Site,
     /// The route record, if the name has one.
     pub(crate) route: Option<Arc<Route>>,
+    pub(crate) trail: Trail,
 }
 
 /// What is known of a name.
@@ -52,6 +54,19 @@ enum Known {
     Route(Arc<ETag>, Arc<Route>),
     /// It is none of these.
     Site(Site),
+}
+
+impl Known {
+    fn found_by(&self) -> Option<FoundBy> {
+        Some(match self {
+            Self::Deployment(_) => FoundBy::Deployment,
+            Self::Route(..) => FoundBy::Route,
+            Self::Site(Site::Published(_)) => FoundBy::Manifest,
+            Self::Site(Site::Plain(_)) => FoundBy::Prefix,
+            Self::Site(Site::Unfinished(_)) => FoundBy::Build,
+            Self::Site(Site::Absent) => return None,
+        })
+    }
 }
 
 impl Sites {
@@ -69,13 +84,15 @@ impl Sites {
     /// What a name leads to.
     pub(crate) async fn find(&self, name: &SiteName) -> Result<Place, Fault> {
         let load = |known| self.clone().look_up(name.clone(), known);
-        Ok(match self.names.get(name, load).await? {
-            Known::Deployment(id) => Place { site: self.complete(name, &id).await?, route: None },
-            Known::Route(_, route) => {
-                Place { site: self.complete(name, &route.deployment).await?, route: Some(route) }
-            }
-            Known::Site(site) => Place { site, route: None },
-        })
+        let (known, source) = self.names.get_told(name, load).await?;
+        let trail = Trail { by: known.found_by(), source, manifest: None };
+        let (id, route) = match known {
+            Known::Deployment(id) => (id, None),
+            Known::Route(_, route) => (route.deployment.clone(), Some(route)),
+            Known::Site(site) => return Ok(Place { site, route: None, trail }),
+        };
+        let (site, source) = self.complete(name, &id).await?;
+        Ok(Place { site, route, trail: Trail { manifest: Some(source), ..trail } })
     }
 
     /// The route that says who may see what a name leads to, if not everybody may: the name's own, else that of its
@@ -183,13 +200,19 @@ impl Sites {
     }
 
     /// A deployment that must be complete, since `name` leads to it.
-    async fn complete(&self, name: &SiteName, id: &DeploymentId) -> Result<Site, Fault> {
+    async fn complete(&self, name: &SiteName, id: &DeploymentId) -> Result<(Site, Source), Fault> {
         let missing = || Fault::Damaged(format!("`{name}` leads to `{id}`, which has no manifest"));
-        Ok(Site::Published(self.deployment(id).await?.ok_or_else(missing)?))
+        let (published, source) = self.deployment_told(id).await?;
+        Ok((Site::Published(published.ok_or_else(missing)?), source))
     }
 
     /// A deployment, if it is complete. Its absence is not kept here: a route may name it in the next moment.
     pub(crate) async fn deployment(&self, id: &DeploymentId) -> Result<Option<Arc<Published>>, Fault> {
+        Ok(self.deployment_told(id).await?.0)
+    }
+
+    /// The same, and where it came from.
+    async fn deployment_told(&self, id: &DeploymentId) -> Result<(Option<Arc<Published>>, Source), Fault> {
         let load = |_| {
             let (sites, id) = (self.clone(), id.clone());
             async move {
@@ -202,7 +225,7 @@ impl Sites {
                 })
             }
         };
-        self.deployments.get(id, load).await
+        self.deployments.get_told(id, load).await
     }
 
     async fn published(

@@ -62,7 +62,12 @@ impl Inner {
                 outcome = decide::missing(site, &question, outcome.varies);
             }
         }
-        account.redirect_line = outcome.line;
+        let rule = outcome.rule.and_then(|place| site.redirects.rule(place));
+        account.redirect_line = rule.map(|rule| rule.line);
+        account.note(|details| {
+            details.redirect = rule.map(ToString::to_string);
+            details.file_deployment = graced.as_ref().map(|(earlier, _)| earlier.manifest.id.clone());
+        });
         account.decision = Some(if graced.is_some() { Decision::Grace } else { outcome.decision });
         let mut response = match (&graced, &outcome.answer) {
             (Some((earlier, file)), _) => {
@@ -98,11 +103,19 @@ impl Inner {
         let (path, query) = (&visit.target.path, visit.target.query);
         let found = match visit.request.method {
             Method::GET | Method::HEAD => self.plain.find(id, path).await?,
-            Method::OPTIONS => return Ok(options()),
-            _ => return Ok(allowing(pages::method_not_allowed(), "GET, HEAD")),
+            ref method => {
+                account.decision = Some(Decision::Method);
+                return Ok(match *method {
+                    Method::OPTIONS => options(),
+                    _ => allowing(pages::method_not_allowed(), "GET, HEAD"),
+                });
+            }
         };
         let (decision, file, status) = match &found {
-            Found::NoSite => return Ok(visit.no_site()),
+            Found::NoSite => {
+                account.decision = Some(Decision::NoSite);
+                return Ok(visit.no_site());
+            }
             Found::Redirect(to) => {
                 account.decision = Some(Decision::Address);
                 return Ok(redirect(StatusCode::PERMANENT_REDIRECT, &location::within(to, query)));

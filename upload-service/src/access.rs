@@ -52,7 +52,8 @@ pub(crate) fn secret() -> String {
     hexadecimal(&random::<32>())
 }
 
-fn random<const BYTES: usize>() -> [u8; BYTES] {
+/// Random bytes.
+pub(crate) fn random<const BYTES: usize>() -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).expect("the system has random numbers");
     bytes

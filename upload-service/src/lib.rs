@@ -14,6 +14,7 @@ mod config;
 mod control;
 mod data;
 mod git_address;
+mod grants;
 pub mod keyring;
 pub mod launcher;
 mod lease;

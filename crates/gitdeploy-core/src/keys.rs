@@ -96,6 +96,11 @@ pub fn build_status(label: &str) -> Option<Key> {
     Some(Key(format!("__builds/{label}.json")))
 }
 
+/// What grants are sealed with, by which the proxy explains its answers. No builder may read it.
+pub fn grant_key() -> Key {
+    Key("__keys/explain".to_owned())
+}
+
 impl Key {
     /// The key as text.
     pub fn as_str(&self) -> &str {
@@ -162,6 +167,7 @@ mod tests {
         assert_eq!(probe(255).as_str(), "__uploads/.probe-00000000000000ff");
         assert_eq!(route("blog").unwrap().as_str(), "__routes/blog.json");
         assert_eq!(build_status("blog").unwrap().as_str(), "__builds/blog.json");
+        assert_eq!(grant_key().as_str(), "__keys/explain");
         assert_eq!(output(&id, &path).strip_prefix(&outputs(&id)), Some("assets/app.js"));
     }
 

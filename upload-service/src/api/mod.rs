@@ -5,6 +5,7 @@ mod builds;
 mod cancel;
 mod create;
 mod deployments;
+mod grants;
 mod guard;
 mod health;
 mod login;
@@ -31,6 +32,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use crate::log::LogEvent;
 pub use create::{CreateDeployment, CreateSettings};
+pub use grants::{CreateGrant, GrantView};
 pub use login::LoginLink;
 pub use projects::ProjectView;
 pub use promote::Rollback;
@@ -67,6 +69,7 @@ pub fn router(control: Control, address: SocketAddr) -> Router {
         .route("/projects", get(projects::list))
         .route("/projects/{project}/rollback", post(promote::rollback))
         .route("/projects/{project}/protection", get(protection::get).patch(protection::change))
+        .route("/grants", post(grants::create))
         .route("/login-links", post(login::link))
         .fallback(no_route)
         .method_not_allowed_fallback(method)

@@ -6,6 +6,7 @@ mod builds;
 mod cancel;
 mod claim;
 mod create;
+mod grants;
 mod guard;
 mod health;
 mod lists;

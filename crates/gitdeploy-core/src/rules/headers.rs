@@ -13,12 +13,13 @@ const MAX_RULES: usize = 100;
 const MAX_HEADERS: usize = 100;
 
 /// What belongs to the connection or follows from the body: a site that could set it could break the protocol.
-const OF_THE_SERVER: [&str; 15] = [
+const OF_THE_SERVER: [&str; 16] = [
     "connection",
     "content-encoding",
     "content-length",
     "content-range",
     "date",
+    "gitdeploy-explanation",
     "keep-alive",
     "location",
     "proxy-authenticate",

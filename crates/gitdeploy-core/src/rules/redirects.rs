@@ -1,6 +1,7 @@
 //! `_redirects`: where requests lead instead, one rule a line.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,24 @@ impl Redirect {
         let target = self.to.expand(captures, LONGEST_TARGET)?;
         let is_elsewhere = is_absolute(&target);
         Some(if is_elsewhere { target } else { format!("/{}", target.trim_start_matches(['/', '\\'])) })
+    }
+}
+
+/// The rule as a line of `_redirects`.
+impl fmt::Display for Redirect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, query, to, status, force, country, language, .. } = self;
+        formatter.write_str(from.as_str())?;
+        for (key, value) in query {
+            write!(formatter, " {key}={}", value.as_str())?;
+        }
+        write!(formatter, " {} {status}{}", to.as_str(), if *force { "!" } else { "" })?;
+        for (name, list) in [("Country", country), ("Language", language)] {
+            if !list.is_empty() {
+                write!(formatter, " {name}={}", list.join(","))?;
+            }
+        }
+        Ok(())
     }
 }
 
