@@ -35,6 +35,7 @@ use crate::site::Site;
 use crate::sites::{Place, Sites};
 use crate::target::{Target, TargetError};
 use crate::visit::{self, Visit};
+use crate::visitor::Visitor;
 
 /// Where a host that is none of a site's says that the proxy answers.
 const HEALTH: &str = "/healthz";
@@ -128,11 +129,16 @@ impl Handler {
         B: hyper::body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        self.tell(request, &mut Account::default()).await
+        self.tell(request, None, &mut Account::default()).await
     }
 
-    /// Answers a request, and notes in `account` how it came to the answer.
-    pub(crate) async fn tell<B>(&self, request: Request<B>, account: &mut Account) -> Response<Body>
+    /// Answers a request of a visitor, of whom something is known or not, and notes in `account` how it came to the answer.
+    pub(crate) async fn tell<B>(
+        &self,
+        request: Request<B>,
+        visitor: Option<&Visitor>,
+        account: &mut Account,
+    ) -> Response<Body>
     where
         B: hyper::body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -141,7 +147,7 @@ impl Handler {
         if self.0.grants.admit(&mut request, &self.0.domain).await {
             account.details = Some(Box::default());
         }
-        let mut response = guarded(self.0.respond(&request, body, account)).await;
+        let mut response = guarded(self.0.respond(&request, visitor, body, account)).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if request.method == Method::HEAD {
             *response.body_mut() = body::full("");
@@ -175,7 +181,13 @@ enum Sight {
 }
 
 impl Inner {
-    async fn respond<B>(&self, request: &Parts, body: B, account: &mut Account) -> Response<Body>
+    async fn respond<B>(
+        &self,
+        request: &Parts,
+        visitor: Option<&Visitor>,
+        body: B,
+        account: &mut Account,
+    ) -> Response<Body>
     where
         B: hyper::body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -196,7 +208,7 @@ impl Inner {
                 return pages::target_refused(error);
             }
         };
-        let visit = Visit { request, host: &host, target: &target };
+        let visit = Visit { request, visitor, host: &host, target: &target };
         // One answer may take several requests to the store.
         let sight = tokio::time::timeout(self.patience, self.look(&visit, account)).await;
         match sight.unwrap_or(Err(Fault::Timeout(self.patience))) {

@@ -56,24 +56,28 @@ pub(crate) fn asked(uri: &Uri, headers: &HeaderMap, domain: &Domain) -> Result<H
     // RFC 9112 §3.2.2: the host of a target in absolute form wins over the header, which must still be there.
     let asked = match uri.authority() {
         Some(authority) => Cow::Borrowed(authority.as_str()),
-        None => String::from_utf8_lossy(header.as_bytes()),
+        None => match str::from_utf8(header.as_bytes()) {
+            Ok(host) => Cow::Borrowed(host),
+            Err(_) => String::from_utf8_lossy(header.as_bytes()),
+        },
     };
     let host = without_port(&asked).and_then(in_ascii).ok_or_else(|| malformed(&asked))?;
+    let host = &*host;
     if let Some(below) = host.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')) {
         return match below.parse() {
             Ok(label) => Ok(Host { site: SiteName::Label(label), text: host.into() }),
             Err(_) if below.split('.').all(|label| label.parse::<OutputId>().is_ok()) => {
-                Err(HostError::NotServed(host))
+                Err(HostError::NotServed(host.to_owned()))
             }
             Err(_) => Err(malformed(&asked)),
         };
     }
-    if host.len() > MAX_HOST || !is_host(&host) {
+    if host.len() > MAX_HOST || !is_host(host) {
         return Err(malformed(&asked));
     }
     // A name without a dot is one that a neighbour gives us, and would be a label's besides.
-    if host == domain.as_str() || is_address(&host) || !host.contains('.') {
-        return Err(HostError::NotServed(host));
+    if host == domain.as_str() || is_address(host) || !host.contains('.') {
+        return Err(HostError::NotServed(host.to_owned()));
     }
     let text: Arc<str> = host.into();
     Ok(Host { site: SiteName::Custom(Arc::clone(&text)), text })
@@ -134,9 +138,10 @@ fn the_host(headers: &HeaderMap) -> Result<&HeaderValue, HostError> {
 
 /// The host without its port; the brackets of an IPv6 address stay.
 fn without_port(authority: &str) -> Option<&str> {
-    let port_at = match authority.rfind(']') {
+    let bytes = authority.as_bytes();
+    let port_at = match bytes.iter().rposition(|byte| *byte == b']') {
         Some(bracket) => bracket + 1,
-        None => authority.find(':').unwrap_or(authority.len()),
+        None => bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len()),
     };
     let (host, port) = authority.split_at(port_at);
     let digits = port.strip_prefix(':').unwrap_or(port);
@@ -146,13 +151,16 @@ fn without_port(authority: &str) -> Option<&str> {
 }
 
 /// A host in lower case, in ASCII (RFC 5891) and without a dot at its end.
-fn in_ascii(host: &str) -> Option<String> {
+fn in_ascii(host: &str) -> Option<Cow<'_, str>> {
     let host = host.strip_suffix('.').unwrap_or(host);
+    if host.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Some(Cow::Borrowed(host));
+    }
     if host.is_ascii() {
-        return Some(host.to_ascii_lowercase());
+        return Some(Cow::Owned(host.to_ascii_lowercase()));
     }
     let ascii = idna::domain_to_ascii_cow(host.as_bytes(), AsciiDenyList::URL).ok()?;
-    Some(ascii.strip_suffix('.').unwrap_or(&ascii).to_owned())
+    Some(Cow::Owned(ascii.strip_suffix('.').unwrap_or(&ascii).to_owned()))
 }
 
 /// Whether a host could be somebody's: a name, an IPv4 address, or an IPv6 address in brackets.

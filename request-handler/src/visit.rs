@@ -38,6 +38,8 @@ const YES: HeaderValue = HeaderValue::from_static("?1");
 #[derive(Clone, Copy)]
 pub(crate) struct Visit<'a> {
     pub(crate) request: &'a Parts,
+    /// Who asks, if anything is known of them.
+    pub(crate) visitor: Option<&'a Visitor>,
     pub(crate) host: &'a Host,
     pub(crate) target: &'a Target<'a>,
 }
@@ -169,16 +171,12 @@ impl<'a> Visit<'a> {
 
     /// Where the visitor is; of a visitor about whom nothing is said, nowhere.
     pub(crate) fn address(&self) -> IpAddr {
-        self.visitor().map_or(Ipv4Addr::UNSPECIFIED.into(), |visitor| visitor.address)
+        self.visitor.map_or(Ipv4Addr::UNSPECIFIED.into(), |visitor| visitor.address)
     }
 
     /// Whether the visitor's connection is encrypted.
     pub(crate) fn is_secure(&self) -> bool {
-        self.visitor().is_some_and(|visitor| visitor.is_secure)
-    }
-
-    fn visitor(&self) -> Option<&'a Visitor> {
-        self.request.extensions.get()
+        self.visitor.is_some_and(|visitor| visitor.is_secure)
     }
 
     fn question(&self) -> Question<'a> {
@@ -186,7 +184,7 @@ impl<'a> Visit<'a> {
             host: &self.host.text,
             query: self.target.query,
             headers: &self.request.headers,
-            country: self.visitor().and_then(|visitor| visitor.country.as_deref()),
+            country: self.visitor.and_then(|visitor| visitor.country.as_deref()),
         };
         Question { method: &self.request.method, target: self.target, asked }
     }

@@ -58,7 +58,7 @@ impl Front {
         let visitor = self.trust.visitor(peer, request.headers_mut());
         let header = |name| request.headers().get(name).cloned();
         let mut exchange = Box::new(Exchange {
-            visitor: visitor.clone(),
+            visitor,
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
@@ -73,9 +73,11 @@ impl Front {
             bytes: 0,
             is_whole: false,
         });
-        request.extensions_mut().insert(visitor);
         let (mut response, seats) = match self.seat(&request, &exchange) {
-            Ok(seats) => (self.handler.tell(request, &mut exchange.account).await, seats),
+            Ok(seats) => {
+                let Exchange { visitor, account, .. } = &mut *exchange;
+                (self.handler.tell(request, Some(visitor), account).await, seats)
+            }
             Err(reason) => (self.refuse(reason, request.method()), [None, None]),
         };
         let is_last = self.is_crowded() || self.readiness.stage() == Stage::Draining;

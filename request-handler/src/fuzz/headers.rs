@@ -29,20 +29,19 @@ pub fn headers(input: &[u8]) {
     let Some(mut request) = script::request(input) else { return };
     visitors_are_who_they_are(&request.headers);
     let visitor = trust(false).visitor(peer("10.0.0.1"), &mut request.headers.clone());
-    request.extensions.insert(visitor);
-    let (answer, account) = ask(request.clone());
+    let (answer, account) = ask(request.clone(), &visitor);
     the_status_has_a_reason(&request, &answer);
     the_content_is_what_was_asked_for(&request, &answer, &account);
     if request.method == Method::GET {
         request.method = Method::HEAD;
-        let (head, _) = ask(request);
+        let (head, _) = ask(request, &visitor);
         assert!(head.body().is_empty());
         assert_eq!((head.status(), head.headers()), (answer.status(), answer.headers()), "HEAD is as GET");
     }
 }
 
-fn ask(request: Parts) -> (Response<Bytes>, Account) {
-    let (answer, account) = proxy::with(|proxy| proxy.answer(request));
+fn ask(request: Parts, visitor: &Visitor) -> (Response<Bytes>, Account) {
+    let (answer, account) = proxy::with(|proxy| proxy.answer(request, visitor));
     let answer = answer.map(|body| {
         let collected = body.collect().now_or_never().expect("files are in memory");
         collected.expect("memory does not fail").to_bytes()

@@ -57,7 +57,7 @@ pub(super) fn of_a_visit(site: &Arc<Published>, request: &Parts) {
 
 fn answer(site: &Arc<Published>, request: &Parts, host: &Host, target: &Target<'_>) -> Answered {
     let mut account = Account::default();
-    let visit = Visit { request, host, target };
+    let visit = Visit { request, visitor: None, host, target };
     let answer = PROXY.0.published(&visit, site, None, &mut account).now_or_never();
     let response = answer.expect("nothing has to be waited for").expect("nothing fails");
     let decision = account.decision.expect("an answer has a reason");

@@ -15,6 +15,7 @@ use crate::account::Account;
 use crate::body::Body;
 use crate::config::Config;
 use crate::handler::Handler;
+use crate::visitor::Visitor;
 
 /// The files of the site `blog` by path and coding.
 const CONTENTS: [(&str, &str, &str); 6] = [
@@ -49,10 +50,10 @@ pub(super) fn content(path: &SitePath, coding: &str) -> Option<&'static str> {
 
 impl Proxy {
     /// The answer to a request, and how it came about.
-    pub(super) fn answer(&self, request: Parts) -> (Response<Body>, Account) {
+    pub(super) fn answer(&self, request: Parts, visitor: &Visitor) -> (Response<Body>, Account) {
         let mut account = Account::default();
         let request = Request::from_parts(request, Empty::<Bytes>::new());
-        let answer = self.runtime.block_on(self.handler.tell(request, &mut account));
+        let answer = self.runtime.block_on(self.handler.tell(request, Some(visitor), &mut account));
         (answer, account)
     }
 

@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus. No label has a value that visitors or sites choose.
 
+mod frequent;
 mod labels;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::account::Source;
 use crate::exchange::Exchange;
+use frequent::{Counts, Frequent};
 use labels::{Answers, Cache, Class, Protocol, Refusals, StoreRequests, StoreTimes};
 pub(crate) use labels::{Operation, Outcome, Refused, protocol};
 
@@ -26,6 +28,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Answers, Counter>,
     durations: Family<Class, Histogram>,
+    /// Both of these.
+    frequent: Frequent,
     sent: Counter,
     aborted: Counter,
     pub(crate) lost_log_lines: Counter,
@@ -48,6 +52,7 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(histogram),
+            frequent: Frequent::new(),
             sent: Counter::default(),
             aborted: Counter::default(),
             lost_log_lines: Counter::default(),
@@ -85,6 +90,16 @@ impl Metrics {
     }
 
     pub(crate) fn answered(&self, exchange: &Exchange) {
+        let counts = self.frequent.of(exchange, || self.counts(exchange));
+        counts.requests.inc();
+        counts.durations.observe(exchange.duration.as_secs_f64());
+        self.sent.inc_by(exchange.bytes);
+        if !exchange.is_whole {
+            self.aborted.inc();
+        }
+    }
+
+    fn counts(&self, exchange: &Exchange) -> Counts {
         let status = labels::class(exchange.status);
         let answers = Answers {
             status,
@@ -92,11 +107,9 @@ impl Metrics {
             protocol: protocol(exchange.version),
             source: exchange.account.source.map_or("none", Source::name),
         };
-        self.requests.get_or_create(&answers).inc();
-        self.durations.get_or_create(&Class { status }).observe(exchange.duration.as_secs_f64());
-        self.sent.inc_by(exchange.bytes);
-        if !exchange.is_whole {
-            self.aborted.inc();
+        Counts {
+            requests: self.requests.get_or_create(&answers).clone(),
+            durations: self.durations.get_or_create(&Class { status }).clone(),
         }
     }
 
