@@ -48,6 +48,9 @@ enum Identity {
 impl Accepted {
     /// Reads `Accept-Encoding` (RFC 9110 §12.5.3). Who sends none gets the file as it is, as old clients expect.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
+        if !headers.contains_key(header::ACCEPT_ENCODING) {
+            return Self::default();
+        }
         let (mut br, mut zstd, mut gzip, mut dictionary, mut identity, mut others) = Default::default();
         let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         for (name, weight) in lists.flat_map(|list| list.split(',')).filter_map(element) {

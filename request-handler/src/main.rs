@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 use gitdeploy_runtime::{exit, health, process_vars, section};
+use mimalloc::MiMalloc;
 use request_handler::Config;
+
+/// An answer takes two dozen small allocations, which are a tenth of what is done for it outside of the system.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

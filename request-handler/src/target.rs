@@ -55,7 +55,8 @@ impl<'a> Target<'a> {
 /// 3. what would be a `..` only after decoding is refused.
 pub(crate) fn lookup_path(raw: &str) -> Result<Cow<'_, str>, TargetError> {
     let segments = raw.strip_prefix('/').ok_or(TargetError::NoPath)?;
-    if !raw.contains('%') && !raw.contains("/.") && !raw.contains("\\.") {
+    let bytes = raw.as_bytes();
+    if !bytes.contains(&b'%') && !bytes.windows(2).any(|pair| matches!(pair, [b'/' | b'\\', b'.'])) {
         return Ok(Cow::Borrowed(raw));
     }
     let mut path = String::with_capacity(raw.len());
