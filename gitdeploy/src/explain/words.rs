@@ -60,12 +60,18 @@ fn sent(explanation: &Explanation) -> String {
     let name = file.as_ref().map_or_else(|| "a file".to_owned(), |file| format!("the file `{file}`"));
     let of = match (file_deployment, deployment) {
         (Some(earlier), _) => format!(" of the earlier deployment {earlier}"),
+        (None, Some(prefix)) if is_plain(explanation) => format!(" of the prefix {prefix}"),
         (None, Some(deployment)) => format!(" of deployment {deployment}"),
         (None, None) => String::new(),
     };
     let encoding = encoding.as_ref().map(|encoding| format!(", compressed with {encoding}"));
     let source = source.as_ref().map(|source| format!(", {}", from(source)));
     [Some(name), Some(of), encoding, source].into_iter().flatten().collect()
+}
+
+/// Whether there is no deployment, but only files under the name of the site.
+fn is_plain(explanation: &Explanation) -> bool {
+    explanation.found_by.as_deref() == Some("prefix")
 }
 
 /// Name and value of each fact, in the order in which the proxy found it out.
@@ -82,7 +88,7 @@ fn facts(explained: &Explained) -> Vec<(&'static str, Option<String>)> {
         "deployment" => "its label is the id of a deployment".to_owned(),
         "route" => route(explanation),
         "manifest" => "there is a manifest of that name".to_owned(),
-        "prefix" => "no manifest has that name, so its prefix is looked into".to_owned(),
+        "prefix" => "its name alone: no route and no manifest has it".to_owned(),
         "build" => "a build is noted for it".to_owned(),
         other => other.to_owned(),
     });
@@ -90,6 +96,7 @@ fn facts(explained: &Explained) -> Vec<(&'static str, Option<String>)> {
         Some(line) => format!("{rule} (line {line})"),
         None => rule.clone(),
     });
+    let deployment = with(&explanation.deployment, &explanation.manifest_source);
     let body = explanation.source.as_deref().map(|source| match explanation.store_ms {
         Some(waited) if source == "store" => format!("{}, after {waited:.1} ms", from(source)),
         _ => from(source),
@@ -97,7 +104,7 @@ fn facts(explained: &Explained) -> Vec<(&'static str, Option<String>)> {
     vec![
         ("site", with(&explanation.site, &explanation.site_source)),
         ("found by", found_by),
-        ("deployment", with(&explanation.deployment, &explanation.manifest_source)),
+        ("deployment", deployment.filter(|_| !is_plain(explanation))),
         ("decision", explanation.decision.clone()),
         ("rule", redirect),
         ("location", location.clone()),
@@ -229,6 +236,11 @@ mod tests {
             ),
             (401, "decision=password", "401 Unauthorized: the visitor has to give the site's password first"),
             (502, r#"decision=fault, fault="no manifest""#, "502 Bad Gateway: no manifest"),
+            (
+                200,
+                r#"decision=file, found-by=prefix, deployment="docs", file="a.txt""#,
+                "200 OK: the file `a.txt` of the prefix docs",
+            ),
             (200, "decision=later", "200 OK: it was decided by `later`"),
             (204, "", "204 No Content: nothing had to be decided"),
         ] {
