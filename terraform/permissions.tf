@@ -20,6 +20,9 @@ locals {
   # Only a site that is replaced by hand has files that are staged for a while.
   served = concat(["__builds", "__manifests", "__outputs", "__routes", "__variants"], length(var.bare_writer_arns) == 0 ? [] : ["__staged"])
 
+  # What the upload service seals grants with, by which the proxy explains its answers. Nobody else may read it.
+  grant_key = "${module.storage.bucket.arn}/__keys/explain"
+
   proxy_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -27,7 +30,7 @@ locals {
         Sid      = "ReadSites"
         Effect   = "Allow"
         Action   = "s3:GetObject"
-        Resource = [for prefix in local.served : "${module.storage.bucket.arn}/${prefix}/*"]
+        Resource = concat([for prefix in local.served : "${module.storage.bucket.arn}/${prefix}/*"], [local.grant_key])
       },
       local.tell_absent_from_refused,
     ]
@@ -90,13 +93,13 @@ locals {
         Sid      = "ReadObjects"
         Effect   = "Allow"
         Action   = "s3:GetObject"
-        Resource = [for prefix in ["__logs", "__manifests", "__routes", "__uploads"] : "${module.storage.bucket.arn}/${prefix}/*"]
+        Resource = concat([for prefix in ["__logs", "__manifests", "__routes", "__uploads"] : "${module.storage.bucket.arn}/${prefix}/*"], [local.grant_key])
       },
       {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
-        Resource = [for prefix in ["__builds", "__logs", "__routes", "__uploads"] : "${module.storage.bucket.arn}/${prefix}/*"]
+        Resource = concat([for prefix in ["__builds", "__logs", "__routes", "__uploads"] : "${module.storage.bucket.arn}/${prefix}/*"], [local.grant_key])
       },
       {
         Sid      = "RemoveObjects"

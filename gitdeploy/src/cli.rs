@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Protect(Protect),
     /// Stop a build
     Cancel(Cancel),
+    /// Say why an address is answered as it is: by which deployment, rule, file and cache
+    Explain(Explain),
     /// Open a site in the browser, or the dashboard
     Open(Open),
     /// Run one build, as the launcher of `up` does
@@ -204,6 +206,20 @@ pub(crate) enum Switch {
 pub(crate) struct Cancel {
     /// The deployment's id, or its beginning
     pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) platform: Platform,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The address of a page
+    pub(crate) url: String,
+    /// A header to ask with, such as `Accept-Language: de`
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// Print the explanation as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) platform: Platform,
 }

@@ -7,6 +7,7 @@ use gitdeploy_core::State;
 use gitdeploy_runtime::SettingError;
 
 use crate::client::ClientError;
+use crate::explain::ExplainError;
 use crate::source::SourceError;
 
 /// The build failed.
@@ -41,6 +42,9 @@ pub(crate) fn code(result: anyhow::Result<ExitCode>) -> ExitCode {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<ExplainError>() {
+        return error.code();
+    }
     let usage = error.is::<SourceError>()
         || error.is::<SettingError>()
         || error.downcast_ref::<PackError>().is_some_and(|error| !matches!(error, PackError::Io(_)))

@@ -6,6 +6,7 @@ mod client;
 mod deploy;
 mod ended;
 mod exit;
+mod explain;
 mod list;
 mod logs;
 mod open;
@@ -63,6 +64,7 @@ async fn run(command: Command, vars: Vars) -> anyhow::Result<ExitCode> {
         Command::Rollback(rollback) => change::rollback(rollback).await,
         Command::Protect(protect) => protect::protect(protect).await,
         Command::Cancel(cancel) => change::cancel(cancel).await,
+        Command::Explain(explain) => explain::explain(explain).await,
         Command::Open(open) => open::open(open).await,
         Command::BuildServer => unreachable!("it is run before the runtime starts"),
     }

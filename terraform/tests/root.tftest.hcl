@@ -92,11 +92,11 @@ run "permissions_of_the_upload_service" {
 
   assert {
     condition = { for statement in jsondecode(local.upload_policy).Statement : statement.Sid => [for resource in flatten([statement.Resource]) : trimprefix(resource, "${module.storage.bucket.arn}/")] if endswith(statement.Sid, "Objects") } == {
-      ReadObjects   = ["__logs/*", "__manifests/*", "__routes/*", "__uploads/*"]
-      WriteObjects  = ["__builds/*", "__logs/*", "__routes/*", "__uploads/*"]
+      ReadObjects   = ["__logs/*", "__manifests/*", "__routes/*", "__uploads/*", "__keys/explain"]
+      WriteObjects  = ["__builds/*", "__logs/*", "__routes/*", "__uploads/*", "__keys/explain"]
       RemoveObjects = ["__builds/*", "__logs/*", "__uploads/*"]
     }
-    error_message = "it writes routes, logs and uploads, and never a site"
+    error_message = "it writes routes, logs, uploads and the key of grants, and never a site"
   }
 
   assert {
@@ -108,10 +108,10 @@ run "permissions_of_the_upload_service" {
 run "permissions_of_the_proxy" {
   assert {
     condition = { for statement in jsondecode(local.proxy_policy).Statement : statement.Sid => [for resource in flatten([statement.Resource]) : trimprefix(resource, module.storage.bucket.arn)] } == {
-      ReadSites             = ["/__builds/*", "/__manifests/*", "/__outputs/*", "/__routes/*", "/__variants/*"]
+      ReadSites             = ["/__builds/*", "/__manifests/*", "/__outputs/*", "/__routes/*", "/__variants/*", "/__keys/explain"]
       TellAbsentFromRefused = [""]
     }
-    error_message = "the proxy reads what it serves"
+    error_message = "the proxy reads what it serves, and the key of grants"
   }
 
   assert {

@@ -11,8 +11,8 @@ use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use upload_service::api::{
-    ChangeProtection, CreateDeployment, DeploymentList, DeploymentView, LoginLink, ProjectList,
-    ProtectionView, Rollback,
+    ChangeProtection, CreateDeployment, CreateGrant, DeploymentList, DeploymentView, GrantView, LoginLink,
+    ProjectList, ProtectionView, Rollback,
 };
 use url::Url;
 
@@ -145,6 +145,12 @@ impl Client {
     /// Cancels a deployment.
     pub(crate) async fn cancel(&self, id: &str) -> Result<DeploymentView, ClientError> {
         self.post(&format!("v1/deployments/{}/cancel", segment(id))).await
+    }
+
+    /// What a host is asked with why it answers as it does.
+    pub(crate) async fn grant(&self, host: &str) -> Result<GrantView, ClientError> {
+        let request = CreateGrant { host: host.to_owned() };
+        self.json(self.request(Method::POST, "v1/grants").json(&request)).await
     }
 
     /// An address that opens the dashboard once.

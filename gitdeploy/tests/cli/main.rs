@@ -5,6 +5,7 @@
 mod change;
 mod deploy;
 mod endings;
+mod explain;
 mod harness;
 mod logs;
 mod plan;

@@ -97,6 +97,19 @@ async fn a_rollback_moves_the_route_and_builds_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_explains_its_answer_to_who_has_a_grant_and_its_role_lets_it() {
+    let platform = Platform::start().await;
+    let body = serde_json::json!({"host": "nobody.sites.test"});
+    let response = platform.service.request(Method::POST, "/v1/grants").json(&body).send().await.unwrap();
+    let grant: serde_json::Value = response.json().await.unwrap();
+    let request = platform.request("nobody").header("gitdeploy-explain", grant["grant"].as_str().unwrap());
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 404);
+    let explanation = answer.headers()["gitdeploy-explanation"].to_str().unwrap();
+    assert!(explanation.contains("decision=no-site"), "{explanation}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_canceled_build_is_stopped() {
     let platform = Platform::start().await;
     let gates = tempfile::tempdir().unwrap();

@@ -134,9 +134,14 @@ impl Platform {
 
     /// What the proxy answers.
     pub(crate) async fn visit(&self, label: &str) -> (u16, String) {
-        let request = self.service.http.get(format!("http://{}/", self.proxy));
-        let response = request.header("host", format!("{label}.sites.test")).send().await.unwrap();
+        let response = self.request(label).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// A visit to the front page of a label.
+    pub(crate) fn request(&self, label: &str) -> RequestBuilder {
+        let request = self.service.http.get(format!("http://{}/", self.proxy));
+        request.header("host", format!("{label}.sites.test"))
     }
 
     /// Waits until the proxy shows `text` at a label.
