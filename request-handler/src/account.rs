@@ -8,7 +8,7 @@ use gitdeploy_core::{OutputId, Route, SitePath};
 use crate::coding::Coding;
 use crate::site_name::SiteName;
 
-/// How an answer came about, filled in on the way. It travels with the answer, as an extension.
+/// How an answer came about, filled in on the way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Account {
     /// What the host is looked up by.
