@@ -24,6 +24,9 @@ use content::{BodyError, of_pieces};
 /// The largest file that is kept in memory, in bytes.
 const MAX_KEPT: u64 = 8 << 20;
 
+/// What most files of web sites weigh, in bytes, about.
+const TYPICAL: u64 = 16 << 10;
+
 /// How long the store may take for the next piece of a large file.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -37,7 +40,7 @@ pub(crate) struct Bodies {
 impl Bodies {
     /// Keeps up to `capacity` bytes in memory.
     pub(crate) fn new(origin: Origin, capacity: u64) -> Self {
-        Self { origin, kept: Cached::new(capacity) }
+        Self { origin, kept: Cached::new(capacity, TYPICAL, MAX_KEPT) }
     }
 
     /// How many bytes and files are in memory, about.
@@ -53,27 +56,36 @@ impl Bodies {
         account: &mut Account,
     ) -> Result<Body, Fault> {
         if file.bytes > MAX_KEPT {
-            account.source = Some(Source::Store);
-            let begin = Instant::now();
-            let object = self.origin.open(&file.name.key, &file.name.etag, range).await?;
-            account.store_time += begin.elapsed();
-            if object.meta.bytes != file.bytes {
-                let (key, found) = (&file.name.key, object.meta.bytes);
-                let expected = file.bytes;
-                return Err(Fault::Damaged(format!(
-                    "`{key}` has {found} bytes where {expected} are expected"
-                )));
-            }
-            return Ok(match object.body {
-                ObjectBody::Bytes(bytes) => full(bytes),
-                ObjectBody::Stream(stream) => paced(stream),
-            });
+            // Boxed here and below: what is sent from memory carries no room for what is not.
+            return Box::pin(self.stream(file, range, account)).await;
         }
         let whole = self.whole(file, account).await?;
         Ok(full(match range {
             None => whole,
             Some(range) => whole.slice(index(range.start)..=index(range.end)),
         }))
+    }
+
+    /// A file that is not kept in memory, as it comes from the store.
+    async fn stream(
+        &self,
+        file: &Stored,
+        range: Option<ByteRange>,
+        account: &mut Account,
+    ) -> Result<Body, Fault> {
+        account.source = Some(Source::Store);
+        let begin = Instant::now();
+        let object = self.origin.open(&file.name.key, &file.name.etag, range).await?;
+        account.store_time += begin.elapsed();
+        if object.meta.bytes != file.bytes {
+            let (key, found) = (&file.name.key, object.meta.bytes);
+            let expected = file.bytes;
+            return Err(Fault::Damaged(format!("`{key}` has {found} bytes where {expected} are expected")));
+        }
+        Ok(match object.body {
+            ObjectBody::Bytes(bytes) => full(bytes),
+            ObjectBody::Stream(stream) => paced(stream),
+        })
     }
 
     /// Several parts of a file, each behind its head, and the tail after them. The first part is asked for at once; a

@@ -11,6 +11,8 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
 use tokio::time::Instant;
 
 use crate::account::Source;
@@ -32,7 +34,7 @@ const STALE: Duration = Duration::from_hours(1);
 /// Values by key, up to a total weight.
 pub(crate) struct Cached<K, V> {
     /// The hash is keyed, so that nobody can name hosts that collide, and quick.
-    kept: moka::sync::Cache<K, Kept<V>, RandomState>,
+    kept: Cache<K, Arc<Kept<V>>, Weights, RandomState>,
     flights: Mutex<Flights<K, V>>,
 }
 
@@ -59,7 +61,6 @@ enum Freshness {
     For(Duration),
 }
 
-#[derive(Clone)]
 struct Kept<V> {
     loaded: Loaded<V>,
     since: Instant,
@@ -107,25 +108,27 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// An empty cache for values of a total weight of `capacity`.
-    pub(crate) fn new(capacity: u64) -> Arc<Self> {
-        let kept = moka::sync::Cache::builder()
-            .max_capacity(capacity)
-            .weigher(|_, kept: &Kept<V>| kept.loaded.weight)
-            .build_with_hasher(RandomState::default());
+    /// An empty cache for values of a total weight of `capacity`, most of which weigh about `typical`, and none more
+    /// than `heaviest`.
+    pub(crate) fn new(capacity: u64, typical: u64, heaviest: u64) -> Arc<Self> {
+        let options = OptionsBuilder::new()
+            .weight_capacity(capacity)
+            .estimated_items_capacity(usize::try_from(capacity / typical).unwrap_or(usize::MAX))
+            .shards(shards(capacity, heaviest))
+            .build()
+            .expect("all that has no default is given");
+        let kept = Cache::with_options(options, Weights, RandomState::default(), DefaultLifecycle::default());
         Arc::new(Self { kept, flights: Mutex::new(Flights { under_way: HashMap::new(), started: 0 }) })
     }
 
-    /// How much the values weigh together, and how many there are, about.
+    /// How much the values weigh together, and how many there are.
     pub(crate) fn held(&self) -> (u64, u64) {
-        // What was added lately is counted when the cache tidies up.
-        self.kept.run_pending_tasks();
-        (self.kept.weighted_size(), self.kept.entry_count())
+        (self.kept.weight(), self.kept.len() as u64)
     }
 
     /// The value for `key`, if it is here and fresh.
     pub(crate) fn ready(&self, key: &K) -> Option<V> {
-        self.kept.get(key).filter(Kept::is_fresh).map(|kept| kept.loaded.value)
+        self.kept.get(key).filter(|kept| kept.is_fresh()).map(|kept| kept.loaded.value.clone())
     }
 
     /// The value for `key`, which `load` loads if it must; `load` is given the older value if there is one.
@@ -153,23 +156,39 @@ where
         if let Some(kept) = kept.as_ref().filter(|kept| kept.is_fresh()) {
             return Ok((kept.loaded.value.clone(), Source::Memory));
         }
+        // Boxed: whoever finds the value here carries no room for the wait.
+        Box::pin(self.wait(key, kept, load)).await
+    }
+
+    async fn wait<F>(
+        self: &Arc<Self>,
+        key: &K,
+        kept: Option<Arc<Kept<V>>>,
+        load: impl FnOnce(Option<V>) -> F,
+    ) -> Result<(V, Source), Fault>
+    where
+        F: Future<Output = Result<Loaded<V>, Fault>> + Send + 'static,
+    {
         let (begun, outcome) = match self.join(key, load) {
             Joined::Arrived(value) => return Ok((value, Source::Memory)),
             Joined::UnderWay { begun, outcome } => (begun, outcome),
         };
-        let Some(older) = kept.filter(Kept::may_stand_in) else { return Ok((outcome.await?, Source::Store)) };
+        let Some(older) = kept.filter(|kept| kept.may_stand_in()) else {
+            return Ok((outcome.await?, Source::Store));
+        };
         if older.serves_meanwhile() {
-            return Ok((older.loaded.value, Source::Stale));
+            return Ok((older.loaded.value.clone(), Source::Stale));
         }
         let outcome = if older.outdated {
             outcome.await
         } else {
             match tokio::time::timeout_at(begun + PATIENCE, outcome).await {
                 Ok(outcome) => outcome,
-                Err(_) => return Ok((older.loaded.value, Source::Stale)),
+                Err(_) => return Ok((older.loaded.value.clone(), Source::Stale)),
             }
         };
-        Ok(outcome.map_or((older.loaded.value, Source::Stale), |value| (value, Source::Store)))
+        Ok(outcome
+            .map_or_else(|_| (older.loaded.value.clone(), Source::Stale), |value| (value, Source::Store)))
     }
 
     /// Makes the next caller wait for a newer value. A load that began before counts as old, too.
@@ -177,7 +196,7 @@ where
         let mut flights = self.flights();
         flights.under_way.remove(key);
         if let Some(kept) = self.kept.get(key) {
-            self.kept.insert(key.clone(), Kept { fresh_until: Some(Instant::now()), outdated: true, ..kept });
+            self.kept.insert(key.clone(), Arc::new(kept.until(Instant::now(), true)));
         }
     }
 
@@ -195,7 +214,7 @@ where
         }
         flights.started += 1;
         let landing = Landing { cached: Arc::clone(self), key: key.clone(), number: flights.started };
-        let load = load(kept.map(|kept| kept.loaded.value));
+        let load = load(kept.map(|kept| kept.loaded.value.clone()));
         let task = tokio::spawn(async move {
             let outcome = load.await;
             landing.land(&outcome);
@@ -241,14 +260,14 @@ where
             return;
         }
         match outcome {
-            Ok(loaded) => self.cached.kept.insert(self.key.clone(), Kept::new(loaded.clone())),
+            Ok(loaded) => self.cached.kept.insert(self.key.clone(), Arc::new(Kept::new(loaded.clone()))),
             // Expected while a site is being replaced; the caller reads its manifest again.
             Err(Fault::Outdated(_)) => {}
             Err(fault) => {
-                if let Some(older) = self.cached.kept.get(&self.key).filter(Kept::may_stand_in) {
+                if let Some(older) = self.cached.kept.get(&self.key).filter(|kept| kept.may_stand_in()) {
                     tracing::warn!(%fault, "serving what is known already");
-                    let fresh_until = Some(Instant::now() + RETRY);
-                    self.cached.kept.insert(self.key.clone(), Kept { fresh_until, outdated: false, ..older });
+                    let older = older.until(Instant::now() + RETRY, false);
+                    self.cached.kept.insert(self.key.clone(), Arc::new(older));
                 } else {
                     tracing::warn!(%fault, "cannot load from the store");
                 }
@@ -276,6 +295,14 @@ impl<V> Kept<V> {
         Self { loaded, since, fresh_until, outdated: false }
     }
 
+    /// The same value, which is served unasked until then.
+    fn until(&self, until: Instant, outdated: bool) -> Self
+    where
+        V: Clone,
+    {
+        Self { loaded: self.loaded.clone(), since: self.since, fresh_until: Some(until), outdated }
+    }
+
     fn is_fresh(&self) -> bool {
         self.fresh_until.is_none_or(|until| Instant::now() < until) || (!self.outdated && self.is_told())
     }
@@ -293,6 +320,24 @@ impl<V> Kept<V> {
     fn may_stand_in(&self) -> bool {
         self.loaded.may_be_stale && self.since.elapsed() < STALE
     }
+}
+
+#[derive(Clone)]
+struct Weights;
+
+impl<K, V> Weighter<K, Arc<Kept<V>>> for Weights {
+    fn weight(&self, _: &K, kept: &Arc<Kept<V>>) -> u64 {
+        kept.loaded.weight.into()
+    }
+}
+
+/// In how many parts a cache is, each with a lock of its own. A value that is heavier than a part is not kept at all, so that each has room
+/// for several of the heaviest.
+fn shards(capacity: u64, heaviest: u64) -> usize {
+    let most = 4 * std::thread::available_parallelism().map_or(1, usize::from);
+    let fitting = usize::try_from(capacity / heaviest.saturating_mul(4).max(1)).unwrap_or(most);
+    // The cache would take the next power of two, with too little room in each.
+    1 << fitting.clamp(1, most).ilog2()
 }
 
 /// What an entry weighs: its content and about what its key and the bookkeeping take.

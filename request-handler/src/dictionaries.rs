@@ -22,6 +22,9 @@ use crate::sites::Sites;
 /// How much is kept in memory, in bytes.
 const CAPACITY: u64 = 32 << 20;
 
+/// What a file comes to that is compressed with an earlier one, in bytes, about.
+const TYPICAL: u64 = 16 << 10;
+
 /// How many files are compressed at the same time. Who comes when they are at work gets an ordinary copy.
 const AT_ONCE: usize = 2;
 
@@ -53,7 +56,7 @@ struct Inner {
 
 impl Dictionaries {
     pub(crate) fn new(sites: Sites, bodies: Bodies) -> Self {
-        let (made, turns) = (Cached::new(CAPACITY), Semaphore::new(AT_ONCE));
+        let (made, turns) = (Cached::new(CAPACITY, TYPICAL, dictionary::LARGEST), Semaphore::new(AT_ONCE));
         Self(Arc::new(Inner { sites, bodies, made, turns }))
     }
 

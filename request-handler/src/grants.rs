@@ -34,7 +34,7 @@ pub(crate) struct Grants {
 
 impl Grants {
     pub(crate) fn new(origin: Origin) -> Self {
-        Self { origin, key: Cached::new(CAPACITY) }
+        Self { origin, key: Cached::new(CAPACITY, CAPACITY, CAPACITY) }
     }
 
     /// Whether a request has a true grant for its host. Then the answer will not be that its sender has it already: a

@@ -22,6 +22,9 @@ const FRESH: Duration = Duration::from_secs(2);
 /// How much the answers of the store may take in memory, in bytes.
 const CAPACITY: u64 = 32 << 20;
 
+/// How much one of them takes, about.
+const ANSWER: u64 = 1 << 10;
+
 /// How many directories, from the root, are asked for a `404.html`: each is a request to the store.
 const LEVELS: usize = 8;
 
@@ -54,7 +57,7 @@ struct Answers {
 
 impl Plain {
     pub(crate) fn new(origin: Origin) -> Self {
-        Self { origin, probes: Cached::new(CAPACITY) }
+        Self { origin, probes: Cached::new(CAPACITY, ANSWER, ANSWER) }
     }
 
     /// What `path`, decoded, leads to in the prefix of `id`.

@@ -70,14 +70,16 @@ impl Known {
 }
 
 impl Sites {
-    /// Keeps records of up to `capacity` bytes in memory: one part in four for what names lead to, the rest for
-    /// manifests.
+    /// Keeps records of up to `capacity` bytes in memory: half of it for what names lead to, half for manifests, of
+    /// which there are fewer, and larger ones.
     pub(crate) fn new(origin: Origin, capacity: u64) -> Self {
+        let half = capacity / 2;
         Self {
             origin,
             hearing: Hearing::default(),
-            names: Cached::new(capacity / 4),
-            deployments: Cached::new(capacity - capacity / 4),
+            names: Cached::new(half, 1 << 10, half / 64),
+            // The manifest of a large site may be as heavy as many others together.
+            deployments: Cached::new(half, 64 << 10, half),
         }
     }
 

@@ -8,7 +8,7 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn cached() -> Arc<Cached<&'static str, u32>> {
-    Cached::new(1 << 20)
+    Cached::new(1 << 20, 1 << 10, 1 << 10)
 }
 
 fn fault() -> Fault {
