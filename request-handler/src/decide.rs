@@ -90,21 +90,20 @@ pub(crate) fn decide(site: &Published, question: &Question<'_>) -> Outcome {
 /// What is answered where nothing is: the site's own page for that, or its front page.
 pub(crate) fn missing(site: &Published, question: &Question<'_>, varies: Varies) -> Outcome {
     let told = |answer, decision, varies| Outcome { answer, decision, rule: None, varies };
-    if let Some(page) = site.pages().not_found_page(&question.target.path, usize::MAX) {
+    if let Some(page) = site.not_found_page(&question.target.path) {
         return told(Answer::File(StatusCode::NOT_FOUND, page), Decision::NotFoundPage, varies);
     }
-    let is_asset = is_asset(&question.target.path);
-    let is_page = match site.serve.spa {
-        Spa::Off => return told(Answer::Missing, Decision::Missing, varies),
-        Spa::All => true,
-        Spa::Auto => !is_asset || opens_a_page(question.asked.headers),
+    let front = match site.serve.spa {
+        Spa::Off => None,
+        Spa::All | Spa::Auto => site.front(),
     };
-    let front = site.pages().shown("/index.html");
-    let varies = Varies { by_purpose: front.is_some() && is_asset && site.serve.spa == Spa::Auto, ..varies };
-    match front.filter(|_| is_page) {
-        Some(front) => told(Answer::File(StatusCode::OK, front), Decision::FrontPage, varies),
-        None => told(Answer::Missing, Decision::Missing, varies),
+    let Some(front) = front else { return told(Answer::Missing, Decision::Missing, varies) };
+    let by_purpose = site.serve.spa == Spa::Auto && is_asset(&question.target.path);
+    let varies = Varies { by_purpose, ..varies };
+    if by_purpose && !opens_a_page(question.asked.headers) {
+        return told(Answer::Missing, Decision::Missing, varies);
     }
+    told(Answer::File(StatusCode::OK, front.to_owned()), Decision::FrontPage, varies)
 }
 
 /// What a rule that is about the request makes of it; nothing if it does not apply after all.
@@ -144,7 +143,7 @@ fn rewrite(site: &Published, destination: &Destination, status: StatusCode) -> O
     }
     match status {
         StatusCode::OK => None,
-        StatusCode::NOT_FOUND => Some(match site.pages().not_found_page(&path, usize::MAX) {
+        StatusCode::NOT_FOUND => Some(match site.not_found_page(&path) {
             Some(page) => Answer::File(status, page),
             None => Answer::Bare(status),
         }),

@@ -129,13 +129,15 @@ impl Handler {
         B: hyper::body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        self.tell(request, None, &mut Account::default()).await
+        let (mut request, body) = request.into_parts();
+        self.tell(&mut request, body, None, &mut Account::default()).await
     }
 
     /// Answers a request of a visitor, of whom something is known or not, and notes in `account` how it came to the answer.
     pub(crate) async fn tell<B>(
         &self,
-        request: Request<B>,
+        request: &mut Parts,
+        body: B,
         visitor: Option<&Visitor>,
         account: &mut Account,
     ) -> Response<Body>
@@ -143,11 +145,10 @@ impl Handler {
         B: hyper::body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let (mut request, body) = request.into_parts();
-        if self.0.grants.admit(&mut request, &self.0.domain).await {
+        if self.0.grants.admit(request, &self.0.domain).await {
             account.details = Some(Box::default());
         }
-        let mut response = guarded(self.0.respond(&request, visitor, body, account)).await;
+        let mut response = guarded(self.0.respond(request, visitor, body, account)).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if request.method == Method::HEAD {
             *response.body_mut() = body::full("");
@@ -168,8 +169,9 @@ impl Handler {
 }
 
 /// The answer, or the page for a panic: one request never takes others with it.
-async fn guarded(answer: impl Future<Output = Response<Body>>) -> Response<Body> {
-    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| pages::internal_error())
+fn guarded(answer: impl Future<Output = Response<Body>>) -> impl Future<Output = Response<Body>> {
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    answer.map(|outcome| outcome.unwrap_or_else(|_| pages::internal_error()))
 }
 
 /// What a visitor comes to.
@@ -214,7 +216,7 @@ impl Inner {
         match sight.unwrap_or(Err(Fault::Timeout(self.patience))) {
             Ok(Sight::Answer(response)) => response,
             Ok(Sight::Locked(password)) => {
-                let response = self.gate.answer(&visit, &password, body).await;
+                let response = Box::pin(self.gate.answer(&visit, &password, body)).await;
                 if matches!(
                     response.status(),
                     StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
@@ -235,7 +237,7 @@ impl Inner {
     /// What there is to see. A site that was replaced between its manifest and its file is known on a second look.
     async fn look(&self, visit: &Visit<'_>, account: &mut Account) -> Result<Sight, Fault> {
         match self.visit(visit, account).await {
-            Err(Fault::Outdated(_)) => self.visit(visit, account).await,
+            Err(Fault::Outdated(_)) => Box::pin(self.visit(visit, account)).await,
             answer => answer,
         }
     }
@@ -277,7 +279,7 @@ impl Inner {
     ) -> Result<Response<Body>, Fault> {
         match site {
             Site::Published(published) => self.published(visit, published, route.as_ref(), account).await,
-            Site::Plain(id) => self.plain(visit, id, account).await,
+            Site::Plain(id) => Box::pin(self.plain(visit, id, account)).await,
             Site::Unfinished(status) => {
                 account.decision = Some(Decision::Unfinished);
                 Ok(pages::unfinished(status))

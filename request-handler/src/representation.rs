@@ -90,7 +90,7 @@ impl Representations {
                 Ok(response)
             }
             Selection::Part(part) => self.part(request, file, part, account).await,
-            Selection::Parts(parts) => self.parts(request, file, parts, account).await,
+            Selection::Parts(parts) => Box::pin(self.parts(request, file, parts, account)).await,
             Selection::Unsatisfiable => {
                 let mut response = pages::range_not_satisfiable(file.stored.bytes);
                 response.headers_mut().insert(CONTENT_RANGE, range::unsatisfied(file.stored.bytes));
@@ -213,7 +213,7 @@ impl Representations {
             return None;
         }
         let wanted = dictionary::available(&request.headers).filter(|_| request.method == Method::GET)?;
-        let made = self.dictionaries.compressed(file, wanted, route?).await?;
+        let made = Box::pin(self.dictionaries.compressed(file, wanted, route?)).await?;
         let tag = file.tag.as_ref()?.with_suffix(&dictionary::suffix(&wanted));
         Some(Representation::Made(made, tag))
     }

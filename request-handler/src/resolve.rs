@@ -10,6 +10,9 @@ use gitdeploy_core::rules::HtmlHandling;
 /// Files at the root of a site that say how it is served.
 const CONTROL_FILES: [&str; 3] = ["_headers", "_redirects", "gitdeploy.toml"];
 
+/// What a site's own page for what is not there is called.
+pub(crate) const NOT_FOUND_PAGE: &str = "404.html";
+
 /// How many redirects in a row are collapsed; the rules make at most two.
 const MAX_HOPS: usize = 4;
 
@@ -73,7 +76,7 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
         // A path of thousands of directories would be looked at as often.
         let ends = path.match_indices('/').map(|(end, _)| end).take_while(|end| *end <= LONGEST);
         let directories: Vec<_> = ends.take(levels).map(|end| &path[..=end]).collect();
-        directories.into_iter().rev().find_map(|directory| self.at(&format!("{directory}404.html")))
+        directories.into_iter().rev().find_map(|directory| self.at(&[directory, NOT_FOUND_PAGE].concat()))
     }
 
     /// Where `path` leads, if redirects are not followed.
@@ -90,23 +93,24 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
     /// `a.html` is `/a`, and `a/index.html` is `/a/`.
     fn step_auto(&mut self, path: &str) -> Option<Resolution> {
         if let Some(page) = path.strip_suffix('/') {
-            return self.served(path).or_else(|| self.redirect(&format!("{page}.html"), page));
+            return self.served(path).or_else(|| self.redirect(&[page, ".html"].concat(), page));
         }
         let canonical = if let Some(page) = path.strip_suffix("/index") {
             self.exact(path)
-                .or_else(|| self.redirect(&format!("{path}.html"), &format!("{page}/")))
-                .or_else(|| self.redirect(&format!("{page}.html"), page))
+                .or_else(|| self.redirect(&[path, ".html"].concat(), &[page, "/"].concat()))
+                .or_else(|| self.redirect(&[page, ".html"].concat(), page))
         } else if let Some(page) = path.strip_suffix("/index.html") {
-            self.redirect(path, &format!("{page}/")).or_else(|| self.redirect(&format!("{page}.html"), page))
+            self.redirect(path, &[page, "/"].concat())
+                .or_else(|| self.redirect(&[page, ".html"].concat(), page))
         } else if let Some(page) = path.strip_suffix(".html") {
             self.redirect(path, page)
-                .or_else(|| self.redirect(&format!("{page}/index.html"), &format!("{page}/")))
+                .or_else(|| self.redirect(&[page, "/index.html"].concat(), &[page, "/"].concat()))
         } else {
             None
         };
         canonical
             .or_else(|| self.served(path))
-            .or_else(|| self.redirect(&format!("{path}/index.html"), &format!("{path}/")))
+            .or_else(|| self.redirect(&[path, "/index.html"].concat(), &[path, "/"].concat()))
     }
 
     /// Both are `/a/`.
@@ -116,22 +120,22 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
         }
         let canonical = if let Some(page) = path.strip_suffix("/index") {
             self.exact(path)
-                .or_else(|| self.redirect(&format!("{path}.html"), &format!("{page}/")))
-                .or_else(|| self.redirect(&format!("{page}.html"), &format!("{page}/")))
+                .or_else(|| self.redirect(&[path, ".html"].concat(), &[page, "/"].concat()))
+                .or_else(|| self.redirect(&[page, ".html"].concat(), &[page, "/"].concat()))
         } else if let Some(page) = path.strip_suffix("/index.html") {
-            self.redirect(path, &format!("{page}/"))
-                .or_else(|| self.redirect(&format!("{page}.html"), &format!("{page}/")))
+            self.redirect(path, &[page, "/"].concat())
+                .or_else(|| self.redirect(&[page, ".html"].concat(), &[page, "/"].concat()))
         } else if let Some(page) = path.strip_suffix(".html") {
-            self.redirect(path, &format!("{page}/"))
+            self.redirect(path, &[page, "/"].concat())
                 .or_else(|| self.exact(path))
-                .or_else(|| self.redirect(&format!("{page}/index.html"), &format!("{page}/")))
+                .or_else(|| self.redirect(&[page, "/index.html"].concat(), &[page, "/"].concat()))
         } else {
             None
         };
         canonical
             .or_else(|| self.exact(path))
-            .or_else(|| self.redirect(&format!("{path}.html"), &format!("{path}/")))
-            .or_else(|| self.redirect(&format!("{path}/index.html"), &format!("{path}/")))
+            .or_else(|| self.redirect(&[path, ".html"].concat(), &[path, "/"].concat()))
+            .or_else(|| self.redirect(&[path, "/index.html"].concat(), &[path, "/"].concat()))
     }
 
     /// Both are `/a`.
@@ -142,19 +146,19 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
             self.redirect(path, "/")
         } else if let Some(page) = path.strip_suffix("/index") {
             self.exact(path)
-                .or_else(|| self.redirect(&format!("{page}.html"), page))
-                .or_else(|| self.redirect(&format!("{path}.html"), page))
+                .or_else(|| self.redirect(&[page, ".html"].concat(), page))
+                .or_else(|| self.redirect(&[path, ".html"].concat(), page))
         } else if let Some(page) = path.strip_suffix("/index.html") {
             self.redirect(path, page)
                 .or_else(|| self.exact(path))
-                .or_else(|| self.redirect(&format!("{page}.html"), page))
+                .or_else(|| self.redirect(&[page, ".html"].concat(), page))
         } else if let Some(page) = path.strip_suffix('/') {
-            self.redirect(&format!("{page}.html"), page)
-                .or_else(|| self.redirect(&format!("{page}/index.html"), page))
+            self.redirect(&[page, ".html"].concat(), page)
+                .or_else(|| self.redirect(&[page, "/index.html"].concat(), page))
         } else if let Some(page) = path.strip_suffix(".html") {
             self.redirect(path, page)
                 .or_else(|| self.exact(path))
-                .or_else(|| self.redirect(&format!("{page}/index.html"), page))
+                .or_else(|| self.redirect(&[page, "/index.html"].concat(), page))
         } else {
             None
         };
@@ -208,11 +212,16 @@ impl<F: FnMut(&str) -> bool> Pages<F> {
 
 /// Whether a file is never served: it says how the site is served, or should not have been published.
 pub(crate) fn is_hidden(name: &str) -> bool {
+    let has_dot_segment = name.starts_with('.') || name.as_bytes().windows(2).any(|pair| pair == b"/.");
+    CONTROL_FILES.contains(&name) || has_dot_segment && has_hidden_segment(name)
+}
+
+fn has_hidden_segment(name: &str) -> bool {
     let mut segments = name.split('/').peekable();
     if segments.peek() == Some(&".well-known") {
         return false;
     }
-    CONTROL_FILES.contains(&name) || segments.any(|segment| segment == ".git" || segment.starts_with(".env"))
+    segments.any(|segment| segment == ".git" || segment.starts_with(".env"))
 }
 
 /// The path with every run of slashes made one.

@@ -13,7 +13,7 @@ use crate::dictionary;
 use crate::file::File;
 use crate::header_rules::HeaderRules;
 use crate::redirects::Redirects;
-use crate::resolve::{self, Pages};
+use crate::resolve::{self, NOT_FOUND_PAGE, Pages};
 
 /// What a host leads to.
 #[derive(Debug, Clone)]
@@ -38,6 +38,10 @@ pub(crate) struct Published {
     pub(crate) serve: Serve,
     /// The files that were asked for.
     files: BTreeMap<SitePath, OnceLock<Arc<File>>>,
+    /// Whether it has a page for what it has not, anywhere.
+    has_not_found_page: bool,
+    /// The file that visitors of `/` see.
+    front: OnceLock<Option<String>>,
     /// Where the contents of its files are that may be dictionaries.
     dictionaries: OnceLock<HashMap<Sha256, SitePath>>,
     /// What the store calls the manifest.
@@ -73,7 +77,30 @@ impl Published {
         let header_rules = HeaderRules::new(&std::mem::take(&mut manifest.rules.headers));
         let serve = manifest.rules.serve;
         let files = manifest.files.keys().map(|path| (path.clone(), OnceLock::new())).collect();
-        Self { manifest, redirects, header_rules, serve, files, dictionaries: OnceLock::new(), etag, bytes }
+        let has_not_found_page = manifest.files.keys().any(|path| path.file_name() == NOT_FOUND_PAGE);
+        let (front, dictionaries) = (OnceLock::new(), OnceLock::new());
+        Self {
+            manifest,
+            redirects,
+            header_rules,
+            serve,
+            files,
+            has_not_found_page,
+            front,
+            dictionaries,
+            etag,
+            bytes,
+        }
+    }
+
+    /// The file that visitors of `/` see, if there is one.
+    pub(crate) fn front(&self) -> Option<&str> {
+        self.front.get_or_init(|| self.pages().shown("/index.html")).as_deref()
+    }
+
+    /// The site's own page for what is not there, that is nearest to `path`.
+    pub(crate) fn not_found_page(&self, path: &str) -> Option<String> {
+        self.has_not_found_page.then(|| self.pages().not_found_page(path, usize::MAX)).flatten()
     }
 
     /// About what it takes in memory, in bytes: maps and numbers are larger there than as text, and what is said of the

@@ -22,6 +22,9 @@ impl Varies {
     /// Says so in an answer. No header of a request tells the country, so that no shared cache may keep what depends
     /// on it.
     pub(crate) fn tell<B>(self, response: &mut Response<B>) {
+        if self == Self::default() {
+            return;
+        }
         let headers = response.headers_mut();
         if self.by_language {
             vary(headers, &ACCEPT_LANGUAGE);

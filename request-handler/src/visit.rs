@@ -58,7 +58,8 @@ impl Inner {
         let mut graced = None;
         if outcome.answer == Answer::Missing {
             if let Some(route) = route {
-                graced = grace::find(&self.sites, route, &visit.target.path, Timestamp::now()).await?;
+                let found = grace::find(&self.sites, route, &visit.target.path, Timestamp::now());
+                graced = Box::pin(found).await?;
             }
             if graced.is_none() {
                 outcome = decide::missing(site, &question, outcome.varies);

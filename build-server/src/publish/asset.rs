@@ -54,7 +54,7 @@ fn read_all(files: Vec<SiteFile>) -> std::io::Result<Vec<Asset>> {
     drop(preloads);
     let assets = files.into_iter().zip(shares?.into_iter().flatten()).map(|(file, (sha256, link))| {
         let SiteFile { path, real, bytes } = file;
-        let content_type = content_type::of(path.file_name());
+        let content_type = content_type::of(path.file_name()).into_owned();
         Asset { path, real, bytes, sha256, content_type, link }
     });
     Ok(assets.collect())

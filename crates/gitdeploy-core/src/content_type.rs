@@ -1,5 +1,7 @@
 //! The `Content-Type` of a file, from its name.
 
+use std::borrow::Cow;
+
 /// What is sent for a name that says nothing.
 pub const UNKNOWN: &str = "application/octet-stream";
 
@@ -29,18 +31,20 @@ const TABLE: &[(&str, &str)] = &[
 
 /// The media type of a file by the extension of `file_name`. Text carries `charset=utf-8`; JSON does not,
 /// since it has no such parameter (RFC 8259 §11).
-pub fn of(file_name: &str) -> String {
+pub fn of(file_name: &str) -> Cow<'static, str> {
     let Some((_, extension)) = file_name.rsplit_once('.') else {
-        return UNKNOWN.to_owned();
+        return Cow::Borrowed(UNKNOWN);
     };
     let extension = extension.to_ascii_lowercase();
     if let Ok(place) = TABLE.binary_search_by_key(&extension.as_str(), |(known, _)| known) {
-        return TABLE[place].1.to_owned();
+        return Cow::Borrowed(TABLE[place].1);
     }
     match mime_guess::from_ext(&extension).first_raw() {
-        Some(text) if text.starts_with("text/") || text.ends_with("+xml") => format!("{text}; charset=utf-8"),
-        Some(other) => other.to_owned(),
-        None => UNKNOWN.to_owned(),
+        Some(text) if text.starts_with("text/") || text.ends_with("+xml") => {
+            Cow::Owned(format!("{text}; charset=utf-8"))
+        }
+        Some(other) => Cow::Borrowed(other),
+        None => Cow::Borrowed(UNKNOWN),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{CONNECTION, HOST, HeaderValue, REFERER, USER_AGENT};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -46,22 +47,23 @@ impl Front {
     /// Answers a request, whatever happens.
     pub(crate) async fn answer(
         self: Arc<Self>,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         peer: Peer,
         progress: Arc<Progress>,
     ) -> Response<Sent> {
         let begin = Instant::now();
         let open = progress.begin();
-        if request.version() == Version::HTTP_2 {
+        let (mut request, body) = request.into_parts();
+        if request.version == Version::HTTP_2 {
             name_host(&mut request);
         }
-        let visitor = self.trust.visitor(peer, request.headers_mut());
-        let header = |name| request.headers().get(name).cloned();
+        let visitor = self.trust.visitor(peer, &mut request.headers);
+        let header = |name| request.headers.get(name).cloned();
         let mut exchange = Box::new(Exchange {
             visitor,
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
+            method: request.method.clone(),
+            uri: request.uri.clone(),
+            version: request.version,
             host: header(HOST),
             user_agent: header(USER_AGENT),
             referer: header(REFERER),
@@ -76,9 +78,9 @@ impl Front {
         let (mut response, seats) = match self.seat(&request, &exchange) {
             Ok(seats) => {
                 let Exchange { visitor, account, .. } = &mut *exchange;
-                (self.handler.tell(request, Some(visitor), account).await, seats)
+                (self.handler.tell(&mut request, body, Some(visitor), account).await, seats)
             }
-            Err(reason) => (self.refuse(reason, request.method()), [None, None]),
+            Err(reason) => (self.refuse(reason, &request.method), [None, None]),
         };
         let is_last = self.is_crowded() || self.readiness.stage() == Stage::Draining;
         if is_last && exchange.version != Version::HTTP_2 {
@@ -97,8 +99,8 @@ impl Front {
 
     /// A seat for the address and one for the site. A site is the host that is asked for, so that sites that do not
     /// exist take no seat from those that do.
-    fn seat(&self, request: &Request<Incoming>, exchange: &Exchange) -> Result<[Option<Seat>; 2], Refused> {
-        if request.headers().len() > self.limits.headers {
+    fn seat(&self, request: &Parts, exchange: &Exchange) -> Result<[Option<Seat>; 2], Refused> {
+        if request.headers.len() > self.limits.headers {
             return Err(Refused::Headers);
         }
         let address = self.requests.take(holder(exchange.visitor.address)).ok_or(Refused::AddressRequests)?;
@@ -149,13 +151,13 @@ fn site(host: &[u8]) -> Cow<'_, [u8]> {
 
 /// RFC 9113 §8.3.1: `:authority` stands for `Host`; where both are there and differ, the request is malformed, and
 /// two `Host` headers make it so.
-fn name_host(request: &mut Request<Incoming>) {
+fn name_host(request: &mut Parts) {
     let authority =
-        request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        request.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if let Some(authority) = authority
-        && request.headers().get(HOST) != Some(&authority)
+        && request.headers.get(HOST) != Some(&authority)
     {
-        request.headers_mut().append(HOST, authority);
+        request.headers.append(HOST, authority);
     }
 }
 

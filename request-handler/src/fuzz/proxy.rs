@@ -5,8 +5,8 @@ use gitdeploy_core::hash::Sha256;
 use gitdeploy_core::manifest::{Caching, Encoding, File, Manifest, Rules, Variant};
 use gitdeploy_core::{Key, SitePath, keys};
 use gitdeploy_store::{Content, ObjectStore, Put};
+use http::Response;
 use http::request::Parts;
-use http::{Request, Response};
 use http_body_util::Empty;
 use tokio::runtime::{Builder, Runtime};
 
@@ -50,10 +50,11 @@ pub(super) fn content(path: &SitePath, coding: &str) -> Option<&'static str> {
 
 impl Proxy {
     /// The answer to a request, and how it came about.
-    pub(super) fn answer(&self, request: Parts, visitor: &Visitor) -> (Response<Body>, Account) {
+    pub(super) fn answer(&self, mut request: Parts, visitor: &Visitor) -> (Response<Body>, Account) {
         let mut account = Account::default();
-        let request = Request::from_parts(request, Empty::<Bytes>::new());
-        let answer = self.runtime.block_on(self.handler.tell(request, Some(visitor), &mut account));
+        let body = Empty::<Bytes>::new();
+        let answer = self.handler.tell(&mut request, body, Some(visitor), &mut account);
+        let answer = self.runtime.block_on(answer);
         (answer, account)
     }
 

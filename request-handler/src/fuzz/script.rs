@@ -82,7 +82,7 @@ pub(super) fn empty_file(path: &SitePath) -> File {
         bytes: 0,
         sha256: Sha256::of(b""),
         etag: "\"1\"".to_owned(),
-        content_type: content_type::of(path.file_name()),
+        content_type: content_type::of(path.file_name()).into_owned(),
         variants: BTreeMap::new(),
         cache: Caching::Revalidate,
         staged: None,

@@ -1,6 +1,7 @@
 //! What the proxy's own pages look like. They are whole in themselves: no script, no image, no other file.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
@@ -12,6 +13,9 @@ use crate::cache_policy::CachePolicy;
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
+
+/// What most of the pages take, in bytes.
+const USUAL: usize = 3 << 10;
 
 /// A page of the proxy's own.
 pub(super) struct Page<'a> {
@@ -51,7 +55,10 @@ impl<'a> Page<'a> {
             Some(seconds) if self.reloads => format!("\n<meta http-equiv=\"refresh\" content=\"{seconds}\">"),
             _ => String::new(),
         };
-        let html = format!(
+        let mut html = String::with_capacity(USUAL);
+        // Nothing fails that is written to a string.
+        _ = write!(
+            html,
             include_str!("../../pages/page.html"),
             style = include_str!("../../pages/page.css"),
             reload = reload,
@@ -87,7 +94,10 @@ impl Tone {
 }
 
 /// Text as HTML, also between quotes.
-pub(super) fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'')) {
+        return Cow::Borrowed(text);
+    }
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -99,5 +109,5 @@ pub(super) fn escape(text: &str) -> String {
             other => escaped.push(other),
         }
     }
-    escaped
+    Cow::Owned(escaped)
 }

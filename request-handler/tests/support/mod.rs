@@ -48,7 +48,7 @@ pub(crate) async fn add(
         bytes: bytes.len() as u64,
         sha256: Sha256::of(bytes),
         etag: String::new(),
-        content_type: content_type::of(path.file_name()),
+        content_type: content_type::of(path.file_name()).into_owned(),
         variants: BTreeMap::new(),
         cache: manifest::Caching::Revalidate,
         link: None,
