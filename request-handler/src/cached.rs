@@ -308,18 +308,13 @@ impl<V> Kept<V> {
     }
 
     fn is_told(&self) -> bool {
-        self.told().is_some_and(|told| self.since.elapsed() < told.fresh)
+        let told = self.loaded.told.as_ref();
+        told.is_some_and(|told| told.promise.holds() && self.since.elapsed() < told.fresh)
     }
 
-    /// Whether it was fresh a moment ago, or we would most probably have been told of its change: then nobody waits for
-    /// a newer one.
+    /// Whether it was fresh a moment ago: then nobody waits for a newer one.
     fn serves_meanwhile(&self) -> bool {
-        let was_fresh = self.fresh_until.is_none_or(|until| until.elapsed() < MEANWHILE);
-        !self.outdated && (was_fresh || self.told().is_some() && self.may_stand_in())
-    }
-
-    fn told(&self) -> Option<&Told> {
-        self.loaded.told.as_ref().filter(|told| told.promise.holds())
+        !self.outdated && self.fresh_until.is_none_or(|until| until.elapsed() < MEANWHILE)
     }
 
     fn may_stand_in(&self) -> bool {

@@ -95,10 +95,6 @@ async fn a_value_of_which_we_would_be_told_is_fresh_for_longer() {
     assert_eq!(get(2).await, 1);
     cached.invalidate(&"key");
     assert_eq!(get(3).await, 3, "we were told");
-    tokio::time::advance(SECOND * 600).await;
-    assert_eq!(get(6).await, 3, "nobody waits for what we would have been told");
-    tokio::task::yield_now().await;
-    assert_eq!(get(7).await, 6, "it was looked after all the same");
     hearing.end();
     tokio::time::advance(SECOND + MEANWHILE).await;
     assert_eq!(get(4).await, 4, "nobody tells us any more");
