@@ -56,7 +56,7 @@ impl Bodies {
         account: &mut Account,
     ) -> Result<Body, Fault> {
         if file.bytes > MAX_KEPT {
-            // Boxed here and below: what is sent from memory carries no room for what is not.
+            // Boxed: what is sent from memory carries no room for what is not.
             return Box::pin(self.stream(file, range, account)).await;
         }
         let whole = self.whole(file, account).await?;

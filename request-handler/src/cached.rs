@@ -160,6 +160,7 @@ where
         Box::pin(self.wait(key, kept, load)).await
     }
 
+    /// A newer value than `kept`, or that one where it may stand in for a newer one.
     async fn wait<F>(
         self: &Arc<Self>,
         key: &K,
@@ -331,8 +332,8 @@ impl<K, V> Weighter<K, Arc<Kept<V>>> for Weights {
     }
 }
 
-/// In how many parts a cache is, each with a lock of its own. A value that is heavier than a part is not kept at all, so that each has room
-/// for several of the heaviest.
+/// In how many parts a cache is, each with a lock of its own. A value that is heavier than a part is not kept at all, so
+/// that each has room for several of the heaviest.
 fn shards(capacity: u64, heaviest: u64) -> usize {
     let most = 4 * std::thread::available_parallelism().map_or(1, usize::from);
     let fitting = usize::try_from(capacity / heaviest.saturating_mul(4).max(1)).unwrap_or(most);

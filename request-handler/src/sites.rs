@@ -24,6 +24,12 @@ const FRESH: Duration = Duration::from_secs(1);
 /// About what a route record takes in memory, in bytes.
 const ROUTE: usize = 512;
 
+/// What most names and what they lead to weigh, in bytes, about.
+const NAME: u64 = 1 << 10;
+
+/// What most manifests weigh, in bytes, about.
+const MANIFEST: u64 = 64 << 10;
+
 /// From which size on a record is parsed where it does not hold up other requests.
 const LARGE: usize = 256 << 10;
 
@@ -70,16 +76,16 @@ impl Known {
 }
 
 impl Sites {
-    /// Keeps records of up to `capacity` bytes in memory: half of it for what names lead to, half for manifests, of
-    /// which there are fewer, and larger ones.
+    /// Keeps records of up to `capacity` bytes in memory: one part in four for what names lead to, the rest for
+    /// manifests.
     pub(crate) fn new(origin: Origin, capacity: u64) -> Self {
-        let half = capacity / 2;
+        let (names, deployments) = (capacity / 4, capacity - capacity / 4);
         Self {
             origin,
             hearing: Hearing::default(),
-            names: Cached::new(half, 1 << 10, half / 64),
-            // The manifest of a large site may be as heavy as many others together.
-            deployments: Cached::new(half, 64 << 10, half),
+            // A manifest may be as heavy as thousands of others together, and a name may lead to one without a route.
+            names: Cached::new(names, NAME, names),
+            deployments: Cached::new(deployments, MANIFEST, deployments),
         }
     }
 

@@ -170,3 +170,34 @@ async fn a_load_that_panics_is_a_fault_and_can_be_tried_again() {
     assert!(cached.get(&"key", panics).await.is_err());
     assert_eq!(get(&cached, Ok(1)).await, Some(1));
 }
+
+/// Keeps values of these weights, each under its place.
+async fn keep(cached: &Arc<Cached<usize, u32>>, weights: impl IntoIterator<Item = usize>) {
+    for (key, weight) in weights.into_iter().enumerate() {
+        let load = move |_| future::ready(Ok(Loaded::for_ever(1, weight)));
+        assert_eq!(cached.get(&key, load).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn values_weigh_no_more_than_the_capacity() {
+    let capacity = 1 << 20;
+    let cached = Cached::new(capacity, 1 << 10, 1 << 12);
+    keep(&cached, (0..10_000).map(|number| number % 4096)).await;
+    let (weight, values) = cached.held();
+    assert!(weight <= capacity && weight > capacity * 3 / 4, "{weight}");
+    assert!(values < 10_000, "{values}");
+}
+
+#[tokio::test]
+async fn the_heaviest_values_are_kept_too() {
+    let heaviest = 1 << 16;
+    for capacity in [1 << 17, 1 << 20, 1 << 24] {
+        let cached = Cached::new(capacity, 1 << 10, heaviest);
+        keep(&cached, [heaviest as usize - 512]).await;
+        assert_eq!(cached.held(), (heaviest, 1), "{capacity}");
+    }
+    let cached = Cached::new(1 << 20, 1 << 10, 1 << 20);
+    keep(&cached, [900 << 10, 8 << 20]).await;
+    assert_eq!(cached.held().1, 1, "what is heavier than all is not kept, and pushes nothing out");
+}
