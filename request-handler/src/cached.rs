@@ -313,9 +313,11 @@ impl<V> Kept<V> {
         told.is_some_and(|told| told.promise.holds() && self.since.elapsed() < told.fresh)
     }
 
-    /// Whether it was fresh a moment ago: then nobody waits for a newer one.
+    /// Whether nobody waits for a newer one: it was fresh a moment ago, or we would have been told.
     fn serves_meanwhile(&self) -> bool {
-        !self.outdated && self.fresh_until.is_none_or(|until| until.elapsed() < MEANWHILE)
+        let was_fresh = self.fresh_until.is_none_or(|until| until.elapsed() < MEANWHILE);
+        let is_told = self.loaded.told.as_ref().is_some_and(|told| told.promise.holds());
+        !self.outdated && (was_fresh || is_told)
     }
 
     fn may_stand_in(&self) -> bool {

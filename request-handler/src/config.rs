@@ -51,8 +51,10 @@ pub struct Config {
     pub domain: Domain,
     /// How many bytes of files are kept in memory.
     pub cache_bytes: u64,
-    /// How many bytes of manifests and routes are kept in memory, about.
-    pub record_bytes: u64,
+    /// How many bytes of routes are kept in memory, and of whatever else names lead to, about.
+    pub route_bytes: u64,
+    /// How many bytes of the manifests of deployments are kept in memory, about.
+    pub manifest_bytes: u64,
     /// How long the store may take to begin an answer, in seconds. A visitor waits for at most two of these.
     pub store_seconds: u64,
     /// How long to wait for the store at the start, in seconds.
@@ -142,7 +144,8 @@ impl Default for Config {
             drain_delay_seconds: 0,
             domain: Domain::default(),
             cache_bytes: 256 << 20,
-            record_bytes: 128 << 20,
+            route_bytes: 32 << 20,
+            manifest_bytes: 96 << 20,
             store_seconds: 5,
             ready_seconds: 30,
             grace_seconds: 30,

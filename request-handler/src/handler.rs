@@ -63,7 +63,7 @@ impl Handler {
     pub fn new(store: ObjectStore, config: &Config) -> Self {
         let metrics = Arc::new(Metrics::new());
         let origin = Origin::new(store, config.store(), Arc::clone(&metrics));
-        let sites = Sites::new(origin.clone(), config.record_bytes);
+        let sites = Sites::new(origin.clone(), config.route_bytes, config.manifest_bytes);
         let bodies = Bodies::new(origin.clone(), config.cache_bytes);
         Self(Arc::new(Inner {
             domain: config.domain.clone(),

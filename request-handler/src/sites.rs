@@ -76,10 +76,8 @@ impl Known {
 }
 
 impl Sites {
-    /// Keeps records of up to `capacity` bytes in memory: one part in four for what names lead to, the rest for
-    /// manifests.
-    pub(crate) fn new(origin: Origin, capacity: u64) -> Self {
-        let (names, deployments) = (capacity / 4, capacity - capacity / 4);
+    /// Keeps up to `names` bytes of what names lead to in memory, and up to `deployments` bytes of manifests.
+    pub(crate) fn new(origin: Origin, names: u64, deployments: u64) -> Self {
         Self {
             origin,
             hearing: Hearing::default(),

@@ -48,6 +48,8 @@ pub struct Control {
     pub(crate) active: Arc<Active>,
     /// Told when a deployment waits to be built.
     pub(crate) wake: Arc<Notify>,
+    /// Told when proxies could not be told of a change.
+    pub(crate) untold: Arc<Notify>,
     pub(crate) stopping: CancellationToken,
     last_id: Arc<Mutex<i64>>,
 }
@@ -87,6 +89,7 @@ impl Control {
             access: Arc::new(Access::new(token.expose_secret())),
             active: Arc::default(),
             wake: Arc::default(),
+            untold: Arc::default(),
             stopping,
             last_id: Arc::new(Mutex::new(newest)),
         })

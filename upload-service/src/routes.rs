@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use gitdeploy_bus::TAKEN_FOR_GRANTED;
 use gitdeploy_core::{DeploymentId, ProjectId, Protection, Route, keys};
 use gitdeploy_store::{Content, Precondition, Put, StoreError};
 use jiff::Timestamp;
@@ -18,7 +17,7 @@ pub(crate) const ROUTE_LIMIT: u64 = 64 << 10;
 /// How long telling proxies of a change may hold up others.
 const TELLING: Duration = Duration::from_secs(1);
 
-/// How long to wait before routes that could not be written are tried again, at first.
+/// How long to wait before what failed is tried again, at first.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a route does not follow the catalog yet.
@@ -121,20 +120,32 @@ impl Control {
         }
     }
 
-    /// Tells proxies that what a label leads to has changed. When the bus is away, that is tried for as long as
-    /// proxies may take an old answer for granted; nobody waits for it.
+    /// Tells proxies that what a label leads to has changed. If that cannot be told now, they are told later that any
+    /// route may have; nobody waits for it.
     pub(crate) async fn tell_moved(&self, label: &str) {
         let told = tokio::time::timeout(TELLING, self.bus.announce(label)).await;
-        if matches!(told, Ok(Ok(()))) {
-            return;
+        if !matches!(told, Ok(Ok(()))) {
+            self.untold.notify_one();
         }
-        tracing::debug!(label, "proxies are not told of a change yet");
-        let (bus, label) = (self.bus.clone(), label.to_owned());
-        tokio::spawn(tokio::time::timeout(TAKEN_FOR_GRANTED, async move {
-            while bus.announce(&label).await.is_err() {
-                tokio::time::sleep(TELLING).await;
+    }
+
+    /// Tells proxies that any route may have changed: at the start, because the process before this one may have ended
+    /// between a change and the word of it, and whenever a change could not be told.
+    pub(crate) async fn tell_untold(self) {
+        loop {
+            let mut pause = FIRST_PAUSE;
+            while let Err(error) = self.bus.announce_any().await {
+                tracing::warn!(%error, "proxies may serve what was there before; trying again");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => pause = longer(pause),
+                    () = self.stopping.cancelled() => return,
+                }
             }
-        }));
+            tokio::select! {
+                () = self.untold.notified() => {}
+                () = self.stopping.cancelled() => return,
+            }
+        }
     }
 
     async fn stopping_for_good(&self) {

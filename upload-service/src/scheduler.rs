@@ -35,6 +35,7 @@ impl Control {
     pub async fn run_builds(&self) {
         let mut beside = JoinSet::new();
         beside.spawn(self.clone().look_after_routes());
+        beside.spawn(self.clone().tell_untold());
         if self.launcher.outlives_us() {
             beside.spawn(self.clone().look_after_builders());
         }

@@ -111,10 +111,21 @@ impl EventBus {
     pub async fn announce(&self, label: &str) -> Result<(), BusError> {
         match &self.0 {
             Backend::Memory(memory) => {
-                memory.routes.announce(label);
+                memory.routes.announce(RouteNews::Moved(label.to_owned()));
                 Ok(())
             }
             Backend::Redis(redis) => redis.announce(label).await,
+        }
+    }
+
+    /// Tells them that any route may have changed: they hear [`RouteNews::Listening`] once more.
+    pub async fn announce_any(&self) -> Result<(), BusError> {
+        match &self.0 {
+            Backend::Memory(memory) => {
+                memory.routes.announce(RouteNews::Listening);
+                Ok(())
+            }
+            Backend::Redis(redis) => redis.announce_any().await,
         }
     }
 

@@ -93,14 +93,20 @@ async fn a_value_of_which_we_would_be_told_is_fresh_for_longer() {
     assert_eq!(get(1).await, 1);
     tokio::time::advance(SECOND * 59).await;
     assert_eq!(get(2).await, 1);
+    tokio::time::advance(STALE - SECOND * 60).await;
+    assert_eq!(get(3).await, 1, "nobody waits while it is looked after");
+    tokio::task::yield_now().await;
+    assert_eq!(get(4).await, 3);
+    tokio::time::advance(STALE).await;
+    assert_eq!(get(5).await, 5, "not for ever");
     cached.invalidate(&"key");
-    assert_eq!(get(3).await, 3, "we were told");
+    assert_eq!(get(6).await, 6, "we were told");
     hearing.end();
     tokio::time::advance(SECOND + MEANWHILE).await;
-    assert_eq!(get(4).await, 4, "nobody tells us any more");
+    assert_eq!(get(7).await, 7, "nobody tells us any more");
     hearing.begin();
     tokio::time::advance(SECOND + MEANWHILE).await;
-    assert_eq!(get(5).await, 5, "it may have changed while nobody told us");
+    assert_eq!(get(8).await, 8, "it may have changed while nobody told us");
 }
 
 #[tokio::test(start_paused = true)]

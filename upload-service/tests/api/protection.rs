@@ -1,9 +1,12 @@
+use std::future;
+
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use futures_util::StreamExt as _;
-use gitdeploy_bus::RouteNews;
+use gitdeploy_bus::{BusConfig, EventBus, RouteNews};
 use gitdeploy_core::keys;
 use gitdeploy_store::{Content, Put};
+use gitdeploy_test::redis::RedisServer;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, PATIENCE, Platform, anonymous, request, until};
@@ -17,7 +20,10 @@ async fn change(platform: &Platform, path: &str, body: &Value) -> Answer {
 
 /// A platform with a project that is deployed.
 async fn deployed() -> Platform {
-    let platform = Platform::new("publish").await;
+    with_a_deployment(Platform::new("publish").await).await
+}
+
+async fn with_a_deployment(platform: Platform) -> Platform {
     let id = platform.deploy("blog").await;
     platform.final_view(&id).await;
     platform.whole_log(&id).await;
@@ -48,9 +54,9 @@ async fn what_is_not_said_stays() {
 async fn the_route_has_a_hash_and_proxies_are_told() {
     let platform = deployed().await;
     let before = platform.route("blog").await.unwrap();
-    let mut news = platform.control.bus().follow_routes();
-    assert_eq!(news.next().await, Some(RouteNews::Listening));
+    let news = platform.control.bus().follow_routes();
     change(&platform, PATH, &json!({ "password": "correct horse" })).await;
+    let mut news = news.skip_while(|news| future::ready(*news == RouteNews::Listening));
     let moved = tokio::time::timeout(PATIENCE, news.next()).await.expect("there is news");
     assert_eq!(moved, Some(RouteNews::Moved("blog".to_owned())));
 
@@ -68,6 +74,22 @@ async fn the_route_has_a_hash_and_proxies_are_told() {
     change(&platform, PATH, &json!({ "password": "correct horse" })).await;
     let again = platform.route("blog").await.unwrap().protection.password.unwrap();
     assert!(again.is("correct horse") && again != password, "who is in has to give it anew");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_proxies_cannot_be_told_now_they_are_told_later() {
+    let redis = RedisServer::start();
+    let bus = EventBus::open(&BusConfig { redis_url: Some(redis.url().into()) }).await.unwrap();
+    let mut proxy = redis.subscribe("routes");
+    let mut looks_again = move || while proxy.next(PATIENCE).expect("there is news") != "*" {};
+    let platform = with_a_deployment(Platform::with_bus(bus, "publish").await.started()).await;
+    looks_again();
+    // Whoever listens goes on listening, and does not take this for an outage.
+    redis.command(&["ACL", "SETUSER", "default", "-publish"]);
+    let answer = change(&platform, PATH, &json!({ "maintenance": true })).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    redis.command(&["ACL", "SETUSER", "default", "+publish"]);
+    looks_again();
 }
 
 #[tokio::test]

@@ -42,6 +42,16 @@ async fn leads_to(
 }
 
 #[tokio::test]
+async fn proxies_are_told_to_look_again_at_the_start() {
+    let platform = Platform::idle("publish").await;
+    let mut news = platform.control.bus().follow_routes();
+    assert_eq!(news.next().await, Some(RouteNews::Listening));
+    let _started = platform.started();
+    let again = tokio::time::timeout(PATIENCE, news.next()).await.expect("there is news");
+    assert_eq!(again, Some(RouteNews::Listening));
+}
+
+#[tokio::test]
 async fn a_preview_moves_no_route() {
     let platform = Platform::new("publish").await;
     let body = serde_json::json!({ "git": "https://host/blog", "target": "preview" });

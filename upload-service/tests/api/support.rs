@@ -81,10 +81,27 @@ impl Platform {
         Self::with_store(directory, store, script, change).await
     }
 
+    /// One with another bus, that starts no builds.
+    pub(crate) async fn with_bus(bus: EventBus, script: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = ObjectStore::directory(directory.path().join("store")).unwrap();
+        Self::with(directory, store, bus, script, |_| ()).await
+    }
+
     /// One with another store than the directory `store`, which its builders take for the store.
     pub(crate) async fn with_store(
         directory: TempDir,
         store: ObjectStore,
+        script: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::with(directory, store, EventBus::memory(), script, change).await
+    }
+
+    async fn with(
+        directory: TempDir,
+        store: ObjectStore,
+        bus: EventBus,
         script: &str,
         change: impl FnOnce(&mut Config),
     ) -> Self {
@@ -100,7 +117,6 @@ impl Platform {
             ..Config::default()
         };
         change(&mut config);
-        let bus = EventBus::memory();
         let vars = [
             ("PATH", std::env::var_os("PATH").unwrap().into_string().unwrap()),
             ("TMPDIR", text(&root.join("meet"))),

@@ -15,18 +15,28 @@ use super::subscriptions::PAUSES;
 use super::{Redis, subscriptions};
 use crate::{BusError, RouteNews};
 
-/// The channel. A message is the label of a route.
+/// The channel. A message is the label of a route, or [`ANY`].
 const CHANNEL: &str = "routes";
+
+/// The message that any route may have changed; no label is like it.
+const ANY: &str = "*";
 
 /// How often Redis is asked whether it is still there: as long may news be missed without being told so.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
 impl Redis {
     pub(crate) async fn announce(&self, label: &str) -> Result<(), BusError> {
+        self.say(label).await.map_err(|error| failure(format!("tell that `{label}` has moved"), error))
+    }
+
+    pub(crate) async fn announce_any(&self) -> Result<(), BusError> {
+        self.say(ANY).await.map_err(|error| failure("tell that any route may have moved".to_owned(), error))
+    }
+
+    async fn say(&self, message: &str) -> redis::RedisResult<()> {
         let mut command = redis::cmd("PUBLISH");
-        command.arg(CHANNEL).arg(label);
-        let sent = self.link.query::<redis::Value>(Request::One(&command)).await;
-        sent.map(drop).map_err(|error| failure(format!("tell that `{label}` has moved"), error))
+        command.arg(CHANNEL).arg(message);
+        self.link.query::<redis::Value>(Request::One(&command)).await.map(drop)
     }
 }
 
@@ -64,7 +74,8 @@ impl Follower {
                     }
                 },
                 Line::Up { sink, messages, ping_at } => tokio::select! {
-                    message = messages.next() => match message.map(|message| message.get_payload()) {
+                    message = messages.next() => match message.map(|message| message.get_payload::<String>()) {
+                        Some(Ok(message)) if message == ANY => return RouteNews::Listening,
                         Some(Ok(label)) => return RouteNews::Moved(label),
                         Some(Err(error)) => tracing::debug!(%error, "news of a route that cannot be read"),
                         None => return self.lost(),
