@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use gitdeploy_core::OutputId;
 use http::{HeaderMap, HeaderValue, Uri, header};
@@ -40,9 +39,9 @@ pub(crate) enum HostError {
 
 /// A host that a site may be served at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Host {
+pub(crate) struct Host<'a> {
     /// The host in lower case and in ASCII, without its port.
-    pub(crate) text: Arc<str>,
+    pub(crate) text: Cow<'a, str>,
     /// What it is looked up by.
     pub(crate) site: SiteName,
 }
@@ -51,36 +50,36 @@ pub(crate) struct Host {
 ///
 /// A host that is not ours is answered with 404 rather than 421: 421 asks a client to try again over another
 /// connection (RFC 9110 §15.5.20), and another connection leads to the same proxy.
-pub(crate) fn asked(uri: &Uri, headers: &HeaderMap, domain: &Domain) -> Result<Host, HostError> {
+pub(crate) fn asked<'a>(
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    domain: &Domain,
+) -> Result<Host<'a>, HostError> {
     let header = the_host(headers)?;
     // RFC 9112 §3.2.2: the host of a target in absolute form wins over the header, which must still be there.
     let asked = match uri.authority() {
-        Some(authority) => Cow::Borrowed(authority.as_str()),
-        None => match str::from_utf8(header.as_bytes()) {
-            Ok(host) => Cow::Borrowed(host),
-            Err(_) => String::from_utf8_lossy(header.as_bytes()),
-        },
+        Some(authority) => authority.as_str(),
+        None => str::from_utf8(header.as_bytes())
+            .map_err(|_| malformed(&String::from_utf8_lossy(header.as_bytes())))?,
     };
-    let host = without_port(&asked).and_then(in_ascii).ok_or_else(|| malformed(&asked))?;
-    let host = &*host;
-    if let Some(below) = host.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')) {
+    let text = without_port(asked).and_then(in_ascii).ok_or_else(|| malformed(asked))?;
+    if let Some(below) = text.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')) {
         return match below.parse() {
-            Ok(label) => Ok(Host { site: SiteName::Label(label), text: host.into() }),
+            Ok(label) => Ok(Host { site: SiteName::Label(label), text }),
             Err(_) if below.split('.').all(|label| label.parse::<OutputId>().is_ok()) => {
-                Err(HostError::NotServed(host.to_owned()))
+                Err(HostError::NotServed(text.into_owned()))
             }
-            Err(_) => Err(malformed(&asked)),
+            Err(_) => Err(malformed(asked)),
         };
     }
-    if host.len() > MAX_HOST || !is_host(host) {
-        return Err(malformed(&asked));
+    if text.len() > MAX_HOST || !is_host(&text) {
+        return Err(malformed(asked));
     }
     // A name without a dot is one that a neighbour gives us, and would be a label's besides.
-    if host == domain.as_str() || is_address(host) || !host.contains('.') {
-        return Err(HostError::NotServed(host.to_owned()));
+    if text == domain.as_str() || is_address(&text) || !text.contains('.') {
+        return Err(HostError::NotServed(text.into_owned()));
     }
-    let text: Arc<str> = host.into();
-    Ok(Host { site: SiteName::Custom(Arc::clone(&text)), text })
+    Ok(Host { site: SiteName::Custom((&*text).into()), text })
 }
 
 impl Domain {

@@ -40,7 +40,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) request: &'a Parts,
     /// Who asks, if anything is known of them.
     pub(crate) visitor: Option<&'a Visitor>,
-    pub(crate) host: &'a Host,
+    pub(crate) host: &'a Host<'a>,
     pub(crate) target: &'a Target<'a>,
 }
 

@@ -55,7 +55,7 @@ pub(super) fn of_a_visit(site: &Arc<Published>, request: &Parts) {
     }
 }
 
-fn answer(site: &Arc<Published>, request: &Parts, host: &Host, target: &Target<'_>) -> Answered {
+fn answer(site: &Arc<Published>, request: &Parts, host: &Host<'_>, target: &Target<'_>) -> Answered {
     let mut account = Account::default();
     let visit = Visit { request, visitor: None, host, target };
     let answer = PROXY.0.published(&visit, site, None, &mut account).now_or_never();
