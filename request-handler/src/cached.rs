@@ -296,12 +296,14 @@ impl<V> Kept<V> {
         Self { loaded, since, fresh_until, outdated: false }
     }
 
-    /// The same value, which is served unasked until then.
+    /// The same value, which is served unasked until then, and no longer because nobody tells of a change: that may have
+    /// been told already.
     fn until(&self, until: Instant, outdated: bool) -> Self
     where
         V: Clone,
     {
-        Self { loaded: self.loaded.clone(), since: self.since, fresh_until: Some(until), outdated }
+        let loaded = Loaded { told: None, ..self.loaded.clone() };
+        Self { loaded, since: self.since, fresh_until: Some(until), outdated }
     }
 
     fn is_fresh(&self) -> bool {

@@ -34,7 +34,11 @@ impl Control {
                 Ok(_) => {}
                 // The route was moved meanwhile.
                 Err(StoreError::Changed(_) | StoreError::NotFound(_)) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    // It may have been done all the same.
+                    self.tell_moved(project.as_str()).await;
+                    return Err(error.into());
+                }
             }
             tracing::info!(
                 project.id = %project,

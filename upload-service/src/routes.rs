@@ -108,7 +108,11 @@ impl Control {
             match self.store.put(&key, Content::Bytes(json.into()), put).await {
                 Ok(_) => {}
                 Err(StoreError::Changed(_) | StoreError::NotFound(_)) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    // It may have been done all the same: then the next try finds nothing to do.
+                    self.tell_moved(project.as_str()).await;
+                    return Err(error.into());
+                }
             }
             tracing::info!(
                 project.id = %project,

@@ -110,6 +110,21 @@ async fn a_value_of_which_we_would_be_told_is_fresh_for_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_known_to_be_old_is_asked_for_until_it_is_loaded() {
+    let (cached, hearing) = (cached(), crate::hearing::Hearing::default());
+    hearing.begin();
+    let promise = hearing.now();
+    let load = move |_| future::ready(Ok(Loaded::for_now(1, 0, SECOND).or_while_told(promise, SECOND * 60)));
+    assert_eq!(cached.get(&"key", load).await.unwrap(), 1);
+    cached.invalidate(&"key");
+    assert_eq!(get(&cached, Err(fault())).await, Some(1), "there is nothing newer to be had");
+    tokio::time::advance(RETRY).await;
+    assert_eq!(get(&cached, Ok(2)).await, Some(1));
+    tokio::task::yield_now().await;
+    assert_eq!(get(&cached, Ok(3)).await, Some(2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_older_value_stands_in_for_one_that_cannot_be_loaded() {
     let cached = cached();
     assert_eq!(get(&cached, Ok(1)).await, Some(1));
