@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use gitdeploy_runtime::{Lifecycle, Vars, section};
 use gitdeploy_store::StoreConfig;
-use request_handler::{Disk, Handler};
+use request_handler::Handler;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use upload_service::{Config as ApiConfig, Control, Launcher, Selection, SitesUrl};
@@ -74,7 +74,7 @@ pub(crate) async fn start(up: &Up, vars: &Vars) -> anyhow::Result<Platform> {
     std::fs::write(data.join(API_FILE), format!("{api_url}\n"))
         .with_context(|| format!("cannot write in the data directory `{}`", data.display()))?;
 
-    let handler = Handler::with_disk(store, &proxy, Disk::open(&proxy).await?);
+    let handler = Handler::new(store, &proxy);
     let news = control.bus().follow_routes();
     lifecycle.spawn("the proxy's invalidation", handler.clone().follow(news, lifecycle.stopping()));
     let stopping = lifecycle.stopping();

@@ -161,8 +161,6 @@ pub(crate) enum Source {
     Memory,
     /// It was in memory, and there may be a newer one. No body is: its content never changes.
     Stale,
-    /// It was on disk.
-    Disk,
     /// It was asked of the store.
     Store,
 }
@@ -173,7 +171,6 @@ impl Source {
         match self {
             Self::Memory => "memory",
             Self::Stale => "stale",
-            Self::Disk => "disk",
             Self::Store => "store",
         }
     }

@@ -1,4 +1,4 @@
-//! The bytes of files: from memory if they are few, or from disk, piece by piece from the store otherwise.
+//! The bytes of files: from memory if they are few, piece by piece from the store otherwise.
 
 mod content;
 
@@ -12,7 +12,6 @@ use gitdeploy_store::{ByteRange, ObjectBody, StoreError};
 
 use crate::account::{Account, Source};
 use crate::cached::{Cached, Loaded};
-use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::file::{Name, Stored};
 use crate::origin::Origin;
@@ -35,21 +34,13 @@ const STALL: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Bodies {
     origin: Origin,
-    disk: Option<Disk>,
-    kept: Arc<Cached<Arc<Name>, Whole>>,
-}
-
-/// A whole file, and where it was loaded from.
-#[derive(Debug, Clone)]
-struct Whole {
-    bytes: Bytes,
-    source: Source,
+    kept: Arc<Cached<Arc<Name>, Bytes>>,
 }
 
 impl Bodies {
-    /// Keeps up to `capacity` bytes in memory, and on disk what fits there.
-    pub(crate) fn new(origin: Origin, capacity: u64, disk: Option<Disk>) -> Self {
-        Self { origin, disk, kept: Cached::new(capacity, TYPICAL, MAX_KEPT) }
+    /// Keeps up to `capacity` bytes in memory.
+    pub(crate) fn new(origin: Origin, capacity: u64) -> Self {
+        Self { origin, kept: Cached::new(capacity, TYPICAL, MAX_KEPT) }
     }
 
     /// How many bytes and files are in memory, about.
@@ -131,37 +122,22 @@ impl Bodies {
         if file.bytes == 0 {
             return Ok(Bytes::new());
         }
-        if let Some(whole) = self.kept.ready(&file.name) {
-            return Ok(whole.bytes);
+        if let Some(bytes) = self.kept.ready(&file.name) {
+            return Ok(bytes);
         }
         let load = |_| {
-            let (bodies, name, bytes) = (self.clone(), Arc::clone(&file.name), file.bytes);
+            let (origin, name, bytes) = (self.origin.clone(), Arc::clone(&file.name), file.bytes);
             async move {
-                let whole = bodies.load(&name, bytes).await?;
-                let weight = whole.bytes.len();
-                Ok(Loaded::for_ever(whole, weight))
+                let body = origin.whole(&name.key, &name.etag, bytes).await?;
+                let weight = body.len();
+                Ok(Loaded::for_ever(body, weight))
             }
         };
         account.source = Some(Source::Store);
         let begin = Instant::now();
-        let whole = self.kept.get(&file.name, load).await;
+        let bytes = self.kept.get(&file.name, load).await;
         account.store_time += begin.elapsed();
-        let Whole { bytes, source } = whole?;
-        account.source = Some(source);
-        Ok(bytes)
-    }
-
-    async fn load(&self, name: &Name, bytes: u64) -> Result<Whole, Fault> {
-        if let Some(disk) = &self.disk
-            && let Some(bytes) = disk.get(name, bytes).await
-        {
-            return Ok(Whole { bytes, source: Source::Disk });
-        }
-        let bytes = self.origin.whole(&name.key, &name.etag, bytes).await?;
-        if let Some(disk) = &self.disk {
-            disk.keep(name, bytes.clone());
-        }
-        Ok(Whole { bytes, source: Source::Store })
+        bytes
     }
 }
 

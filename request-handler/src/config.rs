@@ -55,10 +55,6 @@ pub struct Config {
     pub route_bytes: u64,
     /// How many bytes of the manifests of deployments are kept in memory, about.
     pub manifest_bytes: u64,
-    /// Where files are kept that memory has no room for.
-    pub disk_directory: Option<PathBuf>,
-    /// How many bytes of files are kept there.
-    pub disk_bytes: u64,
     /// How long the store may take to begin an answer, in seconds. A visitor waits for at most two of these.
     pub store_seconds: u64,
     /// How long to wait for the store at the start, in seconds.
@@ -150,8 +146,6 @@ impl Default for Config {
             cache_bytes: 256 << 20,
             route_bytes: 32 << 20,
             manifest_bytes: 96 << 20,
-            disk_directory: None,
-            disk_bytes: 4 << 30,
             store_seconds: 5,
             ready_seconds: 30,
             grace_seconds: 30,

@@ -21,7 +21,6 @@ use crate::account::{Account, Decision};
 use crate::body::{self, Bodies, Body};
 use crate::cache_policy;
 use crate::config::Config;
-use crate::disk::Disk;
 use crate::explanation;
 use crate::fault::Fault;
 use crate::gate::{self, Gate, Passage};
@@ -62,15 +61,10 @@ pub(crate) struct Inner {
 impl Handler {
     /// Answers from `store`, with empty caches.
     pub fn new(store: ObjectStore, config: &Config) -> Self {
-        Self::with_disk(store, config, None)
-    }
-
-    /// The same, and from the files on disk, if there are some.
-    pub fn with_disk(store: ObjectStore, config: &Config, disk: Option<Disk>) -> Self {
         let metrics = Arc::new(Metrics::new());
         let origin = Origin::new(store, config.store(), Arc::clone(&metrics));
         let sites = Sites::new(origin.clone(), config.route_bytes, config.manifest_bytes);
-        let bodies = Bodies::new(origin.clone(), config.cache_bytes, disk);
+        let bodies = Bodies::new(origin.clone(), config.cache_bytes);
         Self(Arc::new(Inner {
             domain: config.domain.clone(),
             patience: 2 * config.store(),

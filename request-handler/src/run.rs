@@ -16,7 +16,7 @@ use crate::access_log::AccessLog;
 use crate::admin::{self, Told};
 use crate::connection::{Options, Server};
 use crate::readiness::{Readiness, Stage};
-use crate::{Config, Disk, Handler, open_files};
+use crate::{Config, Handler, open_files};
 
 /// How much longer the process waits than connections have: for them to be closed in order.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -38,8 +38,7 @@ pub async fn run(vars: &[(String, String)]) -> anyhow::Result<ExitCode> {
     }
     let store = ObjectStore::open_for_reading(&store).await.context("cannot open the store")?;
     let described = store.describe();
-    let disk = Disk::open(&config).await?;
-    let handler = Handler::with_disk(store.clone(), &config, disk.clone());
+    let handler = Handler::new(store.clone(), &config);
     let mut lifecycle =
         Lifecycle::new(config.drain_delay().saturating_add(config.grace()).saturating_add(CLOSING))?;
     // The operator's port is there before the others, and until their last request has ended.
@@ -97,11 +96,7 @@ pub async fn run(vars: &[(String, String)]) -> anyhow::Result<ExitCode> {
         ended.cancel();
         Ok(())
     });
-    let ended = lifecycle.run().await;
-    if let Some(disk) = disk {
-        disk.close().await;
-    }
-    ended
+    lifecycle.run().await
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

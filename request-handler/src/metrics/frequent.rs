@@ -12,7 +12,7 @@ use crate::exchange::Exchange;
 const CLASSES: usize = 5;
 const METHODS: usize = 4;
 const PROTOCOLS: usize = 3;
-const SOURCES: usize = 5;
+const SOURCES: usize = 4;
 
 /// One place for each combination of labels that there is; those are empty that were not counted yet.
 #[derive(Debug)]
@@ -54,7 +54,6 @@ fn place(exchange: &Exchange) -> usize {
         Some(Source::Memory) => 1,
         Some(Source::Stale) => 2,
         Some(Source::Store) => 3,
-        Some(Source::Disk) => 4,
     };
     ((class * METHODS + method) * PROTOCOLS + protocol) * SOURCES + source
 }
