@@ -118,7 +118,8 @@ impl EventBus {
         }
     }
 
-    /// Tells them that any route may have changed: they hear [`RouteNews::Listening`] once more.
+    /// Tells whoever follows the routes that what any label leads to may have changed: they hear
+    /// [`RouteNews::Listening`] once more. Fails as [`EventBus::announce`] does, when the bus cannot be reached.
     pub async fn announce_any(&self) -> Result<(), BusError> {
         match &self.0 {
             Backend::Memory(memory) => {
